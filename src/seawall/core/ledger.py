@@ -1,0 +1,96 @@
+"""The double-entry ledger.  The rule: atoms only ever move; each asset sums to zero.
+
+A balance has a free and a held part.  Everything that enters comes out of `EXTERNAL`, the only
+account that may be negative.  Callers have checked that the money is there: a movement that would
+overdraw is a broken invariant, not a rejection.
+"""
+
+from seawall.lib.invariants import invariant
+from seawall.model.events import BalanceChanged, Event
+from seawall.model.ids import EXTERNAL
+
+
+class Balance:
+    """What one account has of one asset, in atoms."""
+
+    def __init__(self, user_id: int, asset: str) -> None:
+        self.user_id = user_id
+        self.asset = asset
+        self.free = 0
+        self.held = 0
+        self.touched = False
+
+
+class Ledger:
+    """All balances of a cell, by user and asset."""
+
+    def __init__(self) -> None:
+        self.balances: dict[int, dict[str, Balance]] = {}
+        self._touched: list[Balance] = []
+
+    def balance(self, user_id: int, asset: str) -> Balance:
+        """Return the balance, opening it at zero if there is none."""
+        of_user = self.balances.get(user_id)
+        if of_user is None:
+            of_user = {}
+            self.balances[user_id] = of_user
+        found = of_user.get(asset)
+        if found is None:
+            found = Balance(user_id, asset)
+            of_user[asset] = found
+        return found
+
+    def free(self, user_id: int, asset: str) -> int:
+        """Return the free atoms without opening a balance."""
+        of_user = self.balances.get(user_id)
+        if of_user is None:
+            return 0
+        found = of_user.get(asset)
+        return 0 if found is None else found.free
+
+    def move(self, source: Balance, target: Balance, atoms: int) -> None:
+        """Move free atoms from one account to another."""
+        invariant(source.asset == target.asset, "a movement has one asset")
+        invariant(
+            0 <= atoms and (source.free >= atoms or source.user_id == EXTERNAL),
+            "a movement is covered by its source",
+        )
+        source.free -= atoms
+        target.free += atoms
+        self._touch(source)
+        self._touch(target)
+
+    def spend(self, source: Balance, target: Balance, atoms: int) -> None:
+        """Move held atoms from one account into the free part of another."""
+        invariant(source.asset == target.asset, "a movement has one asset")
+        invariant(0 <= atoms <= source.held, "a movement is covered by its hold")
+        source.held -= atoms
+        target.free += atoms
+        self._touch(source)
+        self._touch(target)
+
+    def hold(self, balance: Balance, atoms: int) -> None:
+        invariant(0 <= atoms <= balance.free, "a hold is covered by the free balance")
+        balance.free -= atoms
+        balance.held += atoms
+        self._touch(balance)
+
+    def release(self, balance: Balance, atoms: int) -> None:
+        invariant(0 <= atoms <= balance.held, "a release is covered by the hold")
+        balance.held -= atoms
+        balance.free += atoms
+        self._touch(balance)
+
+    def take_changes(self, events: list[Event]) -> None:
+        """Append one `BalanceChanged` per balance touched since the last call."""
+        for balance in self._touched:
+            balance.touched = False
+            events.append(
+                BalanceChanged(balance.user_id, balance.asset, balance.free, balance.held)
+            )
+        self._touched = []
+
+    def _touch(self, balance: Balance) -> None:
+        if not balance.touched:
+            balance.touched = True
+            self._touched.append(balance)

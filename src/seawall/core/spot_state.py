@@ -1,0 +1,89 @@
+"""The spot cell's state.  The rule: everything here is in the digest and in the snapshot."""
+
+from seawall.core.book import Ladder
+from seawall.core.ledger import Ledger
+from seawall.model.instruments import Asset, FeeTier, Instrument
+from seawall.model.orders import Order, OrderList
+from seawall.model.trading import MarketStatus
+
+
+class Market:
+    """One instrument's books and counters."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.set_instrument(instrument)
+        self.status = instrument.status
+        self.status_reason = "listed"
+        self.status_since_ns = 0
+        self.bids = Ladder(highest_first=True)
+        self.asks = Ladder(highest_first=False)
+        self.rising_stops = Ladder(highest_first=False)
+        """Orders that start when the last price is at or above their stop; lowest stop first."""
+        self.falling_stops = Ladder(highest_first=True)
+        """Orders that start when the last price is at or below their stop; highest stop first."""
+        self.trailing: dict[int, Order] = {}
+        """Waiting orders whose stop follows the market, by order id."""
+        self.next_trade_id = 1
+        self.next_prevented_match_id = 1
+        self.update_id = 0
+        self.last_ticks = 0
+        """Price of the last trade; 0 before the first."""
+        self.average_from_ns = 0
+        self.average_buckets: list[list[int]] = []
+        """[minute, lots, ticks * lots] of the last five minutes, for PERCENT_PRICE."""
+        self.auction_orders: dict[int, Order] = {}
+        """Market orders waiting for the uncross, by order id."""
+
+    def set_instrument(self, instrument: Instrument) -> None:
+        """Take over the filters; the plain copies below are for the compiled hot path."""
+        self.instrument = instrument
+        self.symbol: str = instrument.symbol
+        self.base: str = instrument.base
+        self.quote: str = instrument.quote
+        self.lot_size: int = instrument.lot_size
+        self.tick_price: int = instrument.tick_price
+        self.atoms_per_tick_lot: int = instrument.atoms_per_tick_lot
+
+
+class Account:
+    """One user's place in the spot cell."""
+
+    def __init__(self, user_id: int) -> None:
+        self.user_id = user_id
+        self.tier = 0
+        self.trade_group = 0
+        self.open_orders: dict[int, Order] = {}
+        """By order id, oldest first; waiting and pending orders included."""
+        self.by_client_id: dict[tuple[str, str], Order] = {}
+        """Open orders by symbol and client order id."""
+        self.open_lists: dict[int, OrderList] = {}
+        self.countdowns: dict[str, int] = {}
+        """When all orders of a market are canceled unless renewed, by symbol."""
+
+
+class SpotState:
+    """Spot wallets and books."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.at_ns = 0
+        self.epoch = 0
+        self.assets: dict[str, Asset] = {}
+        self.markets: dict[str, Market] = {}
+        self.tiers: dict[int, FeeTier] = {0: FeeTier(tier=0, maker_ppm=1_000, taker_ppm=1_000)}
+        self.accounts: dict[int, Account] = {}
+        self.ledger = Ledger()
+        self.next_order_id = 1
+        self.next_order_list_id = 1
+        self.credit_references: dict[str, int] = {}
+        """`user/asset/reference` of every credit, and its sequence."""
+        self.command_ids: dict[str, int] = {}
+        """Sequence at which each remembered command id took effect, oldest first."""
+
+    def account(self, user_id: int) -> Account:
+        """Return the account, opening it if there is none."""
+        found = self.accounts.get(user_id)
+        if found is None:
+            found = Account(user_id)
+            self.accounts[user_id] = found
+        return found

@@ -1,0 +1,1 @@
+"""REST and WebSocket: decode, authenticate, throttle, encode.  No decision is made here."""

@@ -1,0 +1,1 @@
+"""The journal: bytes, sequences, epochs and hashes.  It knows no orders."""

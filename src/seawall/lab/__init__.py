@@ -1,0 +1,1 @@
+"""The lab: captured markets replayed, drills, benchmarks, reports."""

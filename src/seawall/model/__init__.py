@@ -1,0 +1,1 @@
+"""The vocabulary: what the exchange is about, without behaviour."""

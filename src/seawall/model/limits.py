@@ -1,0 +1,47 @@
+"""Named maxima.  The rule: every queue, batch, depth and retry is bounded by one of these.
+
+Plain numbers are counts; other units end the name.
+"""
+
+from typing import Final
+
+BATCH_COMMANDS: Final = 1_000
+"""Commands in one journal append."""
+BATCH_BYTES: Final = 1 << 20
+"""Payload bytes in one journal append (etcd's default request limit is 1.5 MiB)."""
+COMMAND_BYTES: Final = 1 << 16
+"""One encoded command."""
+SEQUENCER_QUEUE: Final = 20_000
+"""Commands waiting for the journal; the next one is refused as overloaded."""
+COMMAND_IDS: Final = 200_000
+"""Command ids remembered, per cell, oldest forgotten first."""
+COMMAND_ID_CHARS: Final = 64
+
+CHECKPOINT_ENTRIES: Final = 10_000
+"""A digest of the whole state is journaled every so many entries."""
+SNAPSHOT_ENTRIES: Final = 50_000
+"""A snapshot is taken every so many entries."""
+READ_ENTRIES: Final = 4_096
+"""Entries in one journal read."""
+
+ORDERS_PER_LIST: Final = 3
+CLIENT_ORDER_ID_CHARS: Final = 36
+FILLS_PER_COMMAND: Final = 100_000
+"""No command can make more fills than there are orders in one book: see MARKET_OPEN_ORDERS."""
+MARKET_OPEN_ORDERS: Final = 100_000
+"""Open orders in one market, all users together."""
+TRIGGERS_PER_COMMAND: Final = 10_000
+"""Stop orders that one command may set off; the rest follow with the next entry."""
+
+HTTP_BODY_BYTES: Final = 1 << 16
+HTTP_HEADER_BYTES: Final = 1 << 15
+REQUEST_S: Final = 10
+"""A request's head and body must have arrived within this many seconds."""
+WS_MESSAGE_BYTES: Final = 1 << 16
+WS_STREAMS_PER_SOCKET: Final = 1_024
+WS_QUEUE_BYTES: Final = 4 << 20
+"""Unsent bytes for one subscriber; past that it is cut off."""
+WS_SOCKETS: Final = 20_000
+LISTEN_KEY_S: Final = 3_600
+RECV_WINDOW_MS_MAX: Final = 60_000
+RECV_WINDOW_MS_DEFAULT: Final = 5_000

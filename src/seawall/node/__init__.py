@@ -1,0 +1,1 @@
+"""Nodes: where journal and core meet; nothing here knows HTTP."""

@@ -1,0 +1,1 @@
+"""Read models, built from events alone.  They know no commands."""
