@@ -1,0 +1,86 @@
+"""What every method works with.  The rule: REST and the WebSocket API share one `Method` each.
+
+A handler is `async def handler(context, caller, params) -> object`; what it returns goes out as
+JSON, as it is over REST and inside `result` over WebSocket.  A refusal is raised as `ApiError`.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from seawall.gateway.auth import KeyRing
+from seawall.gateway.metrics import Metrics
+from seawall.gateway.params import Params
+from seawall.gateway.sealing import Sealer
+from seawall.gateway.settings import GatewaySettings
+from seawall.gateway.throttle import Throttle
+from seawall.node.node import Node
+
+
+class Context:
+    """Everything that outlives a request."""
+
+    def __init__(
+        self, *, node: Node, settings: GatewaySettings, throttle: Throttle, sealer: Sealer
+    ) -> None:
+        self.node = node
+        self.settings = settings
+        self.throttle = throttle
+        self.sealer = sealer
+        self.keys = KeyRing(node, sealer)
+        self.metrics = Metrics()
+
+    def now_ns(self) -> int:
+        """Return the node's time, which tests and replays may steer."""
+        return self.node.clock.now_ns()
+
+
+class Caller(Struct, frozen=True):
+    """Who asks; `user_id` 0 is nobody."""
+
+    user_id: int = 0
+    api_key: str = ""
+    permissions: frozenset[str] = frozenset()
+    ip: str = ""
+    command_id: str = ""
+    """Of X-Seawall-Command-Id: a repeat of the same command is answered, not executed."""
+
+
+class Security(StrEnum):
+    """What a method asks of its caller; each includes those before it."""
+
+    NONE = "NONE"
+    USER_STREAM = "USER_STREAM"
+    """A known API key, unsigned."""
+    USER_DATA = "USER_DATA"
+    """Signed, with the `read` permission."""
+    TRADE = "TRADE"
+    """Signed, with the `trade` permission."""
+
+
+Handler: TypeAlias = Callable[[Context, Caller, Params], Awaitable[object]]
+
+
+class Method(Struct, frozen=True, kw_only=True):
+    """One thing the API can do, under one name for both transports."""
+
+    name: str
+    """As the WebSocket API names it, or in that manner."""
+    rest: tuple[str, ...] = ()
+    """Verb and path, as in `GET /api/v3/time`."""
+    websocket: bool = False
+    """Whether `/ws-api/v3` offers it."""
+    handler: Handler
+    security: Security = Security.NONE
+    weight: int = 1
+    weigh: Callable[[Params], int] | None = None
+    """Replaces `weight` where that depends on the parameters."""
+    order_count: int = 0
+    """How many orders a call counts for in the ORDERS limits."""
+    params: tuple[str, ...] = ()
+    """The parameters it reads; others are refused."""
+    lenient: bool = False
+    """Whether other parameters are let through unread."""
+    summary: str = ""

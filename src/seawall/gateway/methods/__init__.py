@@ -1,0 +1,59 @@
+"""The methods of the API, by subject.  The rule: one handler, whatever transport it came by.
+
+A transport finds its `Method`, counts its weight, authenticates the caller, then awaits `call`.
+"""
+
+from collections.abc import Mapping
+
+from seawall.gateway import errors
+from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.methods.catalogue import ALL
+from seawall.gateway.params import Params
+from seawall.node.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+
+METHODS: Mapping[str, Method] = {method.name: method for method in ALL}
+"""By name, REST-only ones included."""
+ROUTES: Mapping[str, Method] = {route: method for method in ALL for route in method.rest}
+"""By verb and path, as in `GET /api/v3/time`."""
+WS_METHODS: Mapping[str, Method] = {method.name: method for method in ALL if method.websocket}
+"""Those that `/ws-api/v3` offers."""
+
+_AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
+
+
+async def call(context: Context, method: Method, caller: Caller, params: Params) -> object:
+    """Check the parameters' names, count orders and run the handler.
+
+    Raises ApiError only; what the node could not do is turned into one.
+    """
+    if not method.lenient:
+        refuse_unread(method, params)
+    if method.order_count:
+        context.throttle.admit_orders(caller.user_id, method.order_count, context.now_ns())
+    try:
+        return await method.handler(context, caller, params)
+    except OverloadedError:
+        raise errors.overloaded() from None
+    except UnavailableError:
+        raise errors.unavailable() from None
+    except OutcomeUnknownError:
+        raise errors.outcome_unknown() from None
+
+
+def weight_of(method: Method, params: Params) -> int:
+    return method.weight if method.weigh is None else method.weigh(params)
+
+
+def refuse_unread(method: Method, params: Params) -> None:
+    """Refuse parameters the method does not read, as Binance does."""
+    known = method.params
+    signed = method.security in (Security.USER_DATA, Security.TRADE)
+    read = 0
+    for name in params.values:
+        if name in known or (signed and name in _AUTHENTICATION):
+            read += 1
+    sent = len(params.values)
+    if read != sent:
+        if signed:
+            raise errors.unread(read, sent)
+        raise errors.too_many_parameters(len(known), sent)
