@@ -58,6 +58,8 @@ class Rejection(StrEnum):
     AMEND_PENDING = "amend_pending"
     CANCEL_REPLACE_FAILED = "cancel_replace_failed"
     COUNTDOWN_OUT_OF_RANGE = "countdown_out_of_range"
+    # identity
+    MAX_NUM_API_KEYS = "max_num_api_keys"
 
     @property
     def transient(self) -> bool:
@@ -77,6 +79,7 @@ _TRANSIENT = frozenset(
         Rejection.MAX_NUM_ALGO_ORDERS,
         Rejection.MAX_NUM_ICEBERG_ORDERS,
         Rejection.MAX_POSITION,
+        Rejection.MAX_NUM_API_KEYS,
         Rejection.BOOK_FULL,
         Rejection.WOULD_TRIGGER_IMMEDIATELY,
         Rejection.OCO_PRICES_WRONG,
