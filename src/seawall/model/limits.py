@@ -54,3 +54,16 @@ KEY_LABEL_CHARS: Final = 64
 IP_NETWORKS_PER_KEY: Final = 30
 IP_NETWORK_CHARS: Final = 64
 LISTEN_KEY_CHARS: Final = 64
+
+VIEW_RECENT_TRADES: Final = 2_000
+"""Trades, and aggregate trades, of one market answered from memory; older ones from history."""
+VIEW_FLUSH_EVENTS: Final = 2_000
+"""Events that wait before history is written, unless a reader asks first."""
+VIEW_BATCHES_IN_FLIGHT: Final = 8
+"""Written batches on their way to history; past that, commits wait for it."""
+VIEW_INTERRUPTIONS: Final = 1_000
+"""Interruptions of one market, or of all, kept in memory for the streams."""
+VIEW_WINDOW_HOURS: Final = 7 * 24
+"""The longest rolling window."""
+QUERY_ROWS: Final = 1_000
+"""Rows in one answer about trades, candles or orders."""
