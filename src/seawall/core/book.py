@@ -85,6 +85,20 @@ class Ladder:
             self._unlink(level, order)
             self._append(level, order)
 
+    def shrink(self, order: Order, lots: int) -> None:
+        """Account for `lots` less of the order, already taken from its `open_lots`, by its owner.
+
+        What it shows shrinks only as far as it must, and it keeps its place.
+        """
+        level = order.level
+        if level is None:
+            raise ValueError("the order stands in no level")
+        level.total_lots -= lots
+        hidden = order.visible_lots - order.open_lots
+        if hidden > 0:
+            order.visible_lots -= hidden
+            level.visible_lots -= hidden
+
     def _append(self, level: Level, order: Order) -> None:
         order.level = level
         order.before = level.tail

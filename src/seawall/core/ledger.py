@@ -5,9 +5,9 @@ account that may be negative.  Callers have checked that the money is there: a m
 overdraw is a broken invariant, not a rejection.
 """
 
-from seawall.lib.invariants import invariant
+from seawall.lib.invariants import InvariantError, invariant
 from seawall.model.events import BalanceChanged, Event
-from seawall.model.ids import EXTERNAL
+from seawall.model.ids import EXTERNAL, FEES
 
 
 class Balance:
@@ -52,7 +52,7 @@ class Ledger:
         """Move free atoms from one account to another."""
         invariant(source.asset == target.asset, "a movement has one asset")
         invariant(
-            0 <= atoms and (source.free >= atoms or source.user_id == EXTERNAL),
+            atoms >= 0 and (source.free >= atoms or source.user_id == EXTERNAL),
             "a movement is covered by its source",
         )
         source.free -= atoms
@@ -80,6 +80,51 @@ class Ledger:
         balance.held -= atoms
         balance.free += atoms
         self._touch(balance)
+
+    def trade(
+        self,
+        buyer_id: int,
+        seller_id: int,
+        base: str,
+        quote: str,
+        base_atoms: int,
+        quote_atoms: int,
+        released_atoms: int,
+        base_fee: int,
+        quote_fee: int,
+    ) -> None:
+        """Exchange held base for held quote; each side pays its fee out of what it receives.
+
+        `released_atoms` more of the buyer's held quote become free: what its limit had held above
+        the price of the trade.
+        """
+        pays = self.balance(buyer_id, quote)
+        gives = self.balance(seller_id, base)
+        if pays.held < quote_atoms + released_atoms or gives.held < base_atoms:
+            raise InvariantError("a trade is covered by both holds")
+        pays.held -= quote_atoms + released_atoms
+        pays.free += released_atoms
+        gives.held -= base_atoms
+        gets = self.balance(buyer_id, base)
+        gets.free += base_atoms - base_fee
+        raises = self.balance(seller_id, quote)
+        raises.free += quote_atoms - quote_fee
+        self._touch(pays)
+        self._touch(gets)
+        self._touch(gives)
+        self._touch(raises)
+        if base_fee:
+            house = self.balance(FEES, base)
+            house.free += base_fee
+            self._touch(house)
+        if quote_fee:
+            house = self.balance(FEES, quote)
+            house.free += quote_fee
+            self._touch(house)
+
+    def has_changes(self) -> bool:
+        """Say whether balances were touched since the last `take_changes`."""
+        return bool(self._touched)
 
     def take_changes(self, events: list[Event]) -> None:
         """Append one `BalanceChanged` per balance touched since the last call."""

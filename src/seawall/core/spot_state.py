@@ -1,10 +1,16 @@
-"""The spot cell's state.  The rule: everything here is in the digest and in the snapshot."""
+"""The spot cell's state.  The rule: everything here is in the digest and in the snapshot.
+
+But for what is called derived: that follows from the rest, is rebuilt by `core/derived.py` at the
+first command after loading, and stands in neither.
+"""
+
+from collections import deque
 
 from seawall.core.book import Ladder
 from seawall.core.ledger import Ledger
 from seawall.model.instruments import Asset, FeeTier, Instrument
 from seawall.model.orders import Order, OrderList
-from seawall.model.trading import MarketStatus
+from seawall.model.trading import MarketStatus, StpMode
 
 
 class Market:
@@ -33,6 +39,8 @@ class Market:
         """[minute, lots, ticks * lots] of the last five minutes, for PERCENT_PRICE."""
         self.auction_orders: dict[int, Order] = {}
         """Market orders waiting for the uncross, by order id."""
+        self.indicative: tuple[int, int, int] = (0, 0, 0)
+        """What was last published of the auction: ticks, lots, surplus lots."""
 
     def set_instrument(self, instrument: Instrument) -> None:
         """Take over the filters; the plain copies below are for the compiled hot path."""
@@ -43,6 +51,23 @@ class Market:
         self.lot_size: int = instrument.lot_size
         self.tick_price: int = instrument.tick_price
         self.atoms_per_tick_lot: int = instrument.atoms_per_tick_lot
+        self.min_price: int = instrument.min_price
+        self.max_price: int = instrument.max_price
+        self.min_size: int = instrument.min_size
+        self.max_size: int = instrument.max_size
+        self.min_notional: int = instrument.min_notional
+        self.max_notional: int = instrument.max_notional
+        self.max_orders: int = instrument.max_orders
+        self.stp_default: StpMode = instrument.stp_default
+
+
+class OpenCount:
+    """How many orders a user has open in one market."""
+
+    def __init__(self) -> None:
+        self.orders = 0
+        self.algo = 0
+        self.iceberg = 0
 
 
 class Account:
@@ -59,6 +84,32 @@ class Account:
         self.open_lists: dict[int, OrderList] = {}
         self.countdowns: dict[str, int] = {}
         """When all orders of a market are canceled unless renewed, by symbol."""
+        self.counts: dict[str, OpenCount] = {}
+        """By symbol; derived."""
+
+    def add_open(self, order: Order) -> None:
+        """Enter an order that stays open after its command."""
+        self.open_orders[order.order_id] = order
+        self.by_client_id[order.symbol, order.client_order_id] = order
+        self.count(order, 1)
+
+    def remove_open(self, order: Order) -> None:
+        """Forget an order that ended; one that never stayed open is not known here."""
+        if self.open_orders.pop(order.order_id, None) is not None:
+            del self.by_client_id[order.symbol, order.client_order_id]
+            self.count(order, -1)
+
+    def count(self, order: Order, step: int) -> None:
+        """Count the order in (1) or out (-1)."""
+        counted = self.counts.get(order.symbol)
+        if counted is None:
+            counted = OpenCount()
+            self.counts[order.symbol] = counted
+        counted.orders += step
+        if order.is_algo:
+            counted.algo += step
+        if order.iceberg_lots:
+            counted.iceberg += step
 
 
 class SpotState:
@@ -79,6 +130,16 @@ class SpotState:
         """`user/asset/reference` of every credit, and its sequence."""
         self.command_ids: dict[str, int] = {}
         """Sequence at which each remembered command id took effect, oldest first."""
+        # Derived
+        self.derived_ready = False
+        self.command_id_queue: deque[str] = deque()
+        """Keys of `command_ids`, oldest first: a dict finds its oldest key only slowly."""
+        self.deadlines: dict[tuple[int, str], int] = {}
+        """Armed countdowns by user and symbol."""
+        self.next_deadline_ns = 0
+        """No countdown ends before; 0 if none is armed."""
+        self.unfinished: dict[str, None] = {}
+        """Symbols of open markets with stop orders set off but not yet begun."""
 
     def account(self, user_id: int) -> Account:
         """Return the account, opening it if there is none."""

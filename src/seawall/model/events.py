@@ -9,7 +9,7 @@ field of an order that has ended.
 from seawall.model.instruments import Asset, FeeTier, Instrument
 from seawall.model.orders import Order, OrderList
 from seawall.model.rejections import Rejection
-from seawall.model.trading import MarketStatus
+from seawall.model.trading import MarketStatus, StpMode
 
 
 class Event:
@@ -132,6 +132,28 @@ class OrderExpired(Event):
         self.reason = reason
 
 
+class CancelReplaceDecided(Event):
+    """How both halves of a cancel-replace went; their own events follow.
+
+    `place_attempted` is false only where a failed cancel forbade to place.  If neither half took
+    effect, a `CommandRejected(CANCEL_REPLACE_FAILED)` follows.
+    """
+
+    def __init__(
+        self,
+        cancel_reason: Rejection | None,
+        cancel_detail: str,
+        place_attempted: bool,
+        place_reason: Rejection | None,
+        place_detail: str,
+    ) -> None:
+        self.cancel_reason = cancel_reason
+        self.cancel_detail = cancel_detail
+        self.place_attempted = place_attempted
+        self.place_reason = place_reason
+        self.place_detail = place_detail
+
+
 class OrderAmended(Event):
     """Made smaller in place; `previous_*` is what stood before."""
 
@@ -193,8 +215,11 @@ class MatchPrevented(Event):
         maker: Order,
         taker_lots: int,
         maker_lots: int,
+        mode: StpMode,
     ) -> None:
         self.symbol = symbol
+        self.mode = mode
+        """The mode that took effect; TRANSFER moved `taker_lots` and their notional as well."""
         self.prevented_match_id = prevented_match_id
         self.taker = taker
         self.maker = maker

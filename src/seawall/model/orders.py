@@ -80,11 +80,17 @@ class Order:
         self.held_atoms = 0
         """What the ledger still holds for it: quote atoms for a buy, base atoms for a sell."""
         self.triggered = False
+        """A stop order that began to work, or a pending order that was released."""
         # Where it stands in its level; only core/book.py touches these.
         self.level: Level | None = None
         self.before: Order | None = None
         self.after: Order | None = None
         self.visible_lots = 0
+
+    @property
+    def is_algo(self) -> bool:
+        """Whether it is one of the four stop types, waiting or not."""
+        return self.stop_ticks > 0 or self.trailing_bps > 0
 
     @property
     def open_lots(self) -> int:
