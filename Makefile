@@ -1,0 +1,109 @@
+# The verbs.  `make help` lists them; each sets up what it needs and does nothing twice.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first Python that is recent enough; `make PYTHON=…` overrides.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+COMPILED := build/compiled
+RUN := PYTHONPATH=$(COMPILED) $(BIN)/python -m seawall
+
+DATA ?= seawall-data
+PORT ?= 8080
+ROUNDS ?= 20
+DRILL ?= kill
+SECONDS_EACH ?= 60
+WORKERS ?= auto
+PYTEST ?=
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: build ## run an exchange with a living demo market (DATA, PORT)
+	@$(RUN) up --demo --data "$(DATA)" --port $(PORT)
+
+.PHONY: dev
+dev: $(READY) page ## the same from the sources, uncompiled
+	@$(BIN)/python -m seawall up --demo --data "$(DATA)" --port $(PORT)
+
+.PHONY: test
+test: check build ## the gates, then all tests
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
+
+.PHONY: check
+check: $(READY) ## the gates: ruff, mypy, import-linter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { \
+		echo "These files are not as ruff format would have them; run: $(BIN)/ruff format" >&2; \
+		$(BIN)/ruff format --check; }
+	@$(BIN)/mypy
+	@PYTHONPATH=src $(BIN)/lint-imports --no-timings 2>/dev/null | tail -n +10 || { \
+		PYTHONPATH=src $(BIN)/lint-imports; }
+
+.PHONY: bench
+bench: build ## measure engine, journal, API and recovery (docs/BENCHMARKS.md says how to read them)
+	@for what in engine journal api recovery; do $(RUN) bench $$what; done
+
+.PHONY: sim
+sim: build ## the randomised tests, at length (about ten minutes)
+	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -n $(WORKERS) \
+		--timeout 1800 tests/core tests/journal tests/node tests/views $(PYTEST)
+
+.PHONY: fuzz
+fuzz: $(READY) ## feed the decoders garbage (SECONDS_EACH per target)
+	@for target in fuzz/fuzz_*.py; do \
+		echo "== $$target"; \
+		PYTHONPATH=src $(BIN)/python "$$target" -max_total_time=$(SECONDS_EACH); \
+	done
+
+.PHONY: drill
+drill: build ## kill the exchange and count what was lost (DRILL, ROUNDS)
+	@$(RUN) drill $(DRILL) --rounds $(ROUNDS) --out drill-report
+
+.PHONY: docs
+docs: $(READY) ## check that the documents say what the code does
+	@$(BIN)/python -m pytest -q tests/docs tests/test_tidy.py
+
+.PHONY: build
+build: $(READY) ## the wheel, with a compiled core and the page, unpacked into build/compiled
+	@rm -rf build/wheel && mkdir -p build
+	@$(BIN)/python -m hatchling build -t wheel -d build/wheel >build/log 2>&1 \
+		|| { cat build/log >&2; exit 1; }
+	@grep -h '^seawall: ' build/log
+	@rm -rf $(COMPILED) && $(BIN)/python -m zipfile -e build/wheel/*.whl $(COMPILED)
+
+.PHONY: page
+page: $(READY) ## build the page in place
+	@$(BIN)/python hatch_build.py page || true
+
+.PHONY: lock
+lock: ## make requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --quiet pyproject.toml requirements.in -o requirements.lock
+
+.PHONY: clean
+clean: ## remove what was built; data stays
+	rm -rf build dist $(VENV) src/seawall/web/dist web/node_modules drill-report \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Seawall needs Python 3.11 or later." >&2; \
+		echo "Install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "Python could not make a virtual environment." >&2; \
+		echo "On Debian or Ubuntu: apt-get install python3-venv; then run make again." >&2; exit 1; }
+	@echo "Installing what requirements.lock names (once, about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@touch $@
