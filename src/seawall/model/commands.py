@@ -68,6 +68,8 @@ class SetMarketStatus(Command, frozen=True, kw_only=True, tag="set_market_status
     symbol: Symbol
     status: MarketStatus
     reason: str
+    automatic: bool = False
+    """Ordered by a runbook rather than a person; it may not skip the auction."""
 
 
 class SetFeeTier(Command, frozen=True, kw_only=True, tag="set_fee_tier"):
