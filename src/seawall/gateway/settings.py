@@ -39,4 +39,6 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     request_s: float = limits.REQUEST_S
     keep_alive_s: int = 75
     connections_max: int = limits.WS_SOCKETS
+    stream_messages_per_second: int = 5
+    """Control messages, pings and pongs of one stream socket; 0 does not count them."""
     access_log: bool = False

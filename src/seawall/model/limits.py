@@ -27,11 +27,14 @@ READ_ENTRIES: Final = 4_096
 ORDERS_PER_LIST: Final = 3
 CLIENT_ORDER_ID_CHARS: Final = 36
 FILLS_PER_COMMAND: Final = 100_000
-"""No command can make more fills than there are orders in one book: see MARKET_OPEN_ORDERS."""
+"""Fills and prevented matches of one taker; icebergs can fill many times.  What is left expires."""
 MARKET_OPEN_ORDERS: Final = 100_000
 """Open orders in one market, all users together."""
 TRIGGERS_PER_COMMAND: Final = 10_000
 """Stop orders that one command may set off; the rest follow with the next entry."""
+COUNTDOWN_MS_MAX: Final = 86_400_000
+"""The longest countdown-cancel."""
+ASSET_DECIMALS: Final = 36
 
 HTTP_BODY_BYTES: Final = 1 << 16
 HTTP_HEADER_BYTES: Final = 1 << 15
@@ -42,6 +45,8 @@ WS_STREAMS_PER_SOCKET: Final = 1_024
 WS_QUEUE_BYTES: Final = 4 << 20
 """Unsent bytes for one subscriber; past that it is cut off."""
 WS_SOCKETS: Final = 20_000
+WS_PENDING_REQUESTS: Final = 64
+"""Requests of one socket under way at once; then it is not read further."""
 LISTEN_KEY_S: Final = 3_600
 RECV_WINDOW_MS_MAX: Final = 60_000
 RECV_WINDOW_MS_DEFAULT: Final = 5_000

@@ -1,0 +1,361 @@
+"""Public streams.  The rule: a topic nobody listens to costs nothing; one message is encoded once.
+
+Trades and best prices go out with the journal entry that made them; everything else at the speed
+its name tells, by the wall clock, with contents from the views.  A candle is closed by journal
+time: once the journal has passed its end, no trade can belong to it any more.
+"""
+
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from seawall.gateway import stream_payloads as payloads
+from seawall.gateway.encode import encode_json
+from seawall.gateway.socket_protocol import Socket, text_frame
+from seawall.gateway.stream_names import WINDOWS_MINUTES, Stream, StreamKind
+from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
+from seawall.model.events import Event, LevelChanged, Traded
+from seawall.model.instruments import Instrument
+from seawall.node.node import Node
+from seawall.views.rows import Best, DepthDiffRow, Ticker
+
+_DAY_MINUTES: Final = 1440
+_CANDLES: Final = 8
+"""Candles looked back on at each push; more periods than that never end between two pushes."""
+
+Make = Callable[[int], object]
+"""Builds a payload, given the length of the unit of time in ns."""
+
+
+class Topic:
+    """One stream with those who listen to it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.groups: tuple[tuple[dict[Socket, None], dict[Socket, None]], ...] = (
+            ({}, {}),
+            ({}, {}),
+        )
+        """By unit (milliseconds, microseconds), then raw and combined."""
+        self.prefix = b'{"stream":"' + stream.name.encode() + b'","data":'
+        self.fresh = True
+        """Someone joined since the last message, and should not wait for a change."""
+        self.slot = -1
+        self.seen: object = None
+        """What the last message held, where only changes are sent."""
+        self.seen_by_market: dict[str, object] = {}
+        self.open_ns = -1
+        """Start of the oldest candle not yet sent as closed."""
+        self.closes_ns = -1
+        self.first_update_id = 0
+        self.last_update_id = 0
+        self.bids: dict[int, int] = {}
+        self.asks: dict[int, int] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(group for unit in self.groups for group in unit)
+
+
+class Publisher:
+    """All public topics of one gateway."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._topics: dict[str, Topic] = {}
+        self._at_once: dict[tuple[StreamKind, str], list[Topic]] = {}
+        """Topics fed by journal entries, by kind and symbol."""
+        self.messages = 0
+        """Messages encoded since the start; each may have had many receivers."""
+
+    @property
+    def topics(self) -> int:
+        return len(self._topics)
+
+    def knows(self, stream: Stream) -> bool:
+        """Whether the market that the stream names is listed."""
+        return not stream.symbol or stream.symbol in self._node.spot.markets
+
+    def subscribe(
+        self, stream: Stream, socket: Socket, *, combined: bool, microseconds: bool
+    ) -> None:
+        topic = self._topics.get(stream.name)
+        if topic is None:
+            topic = self._topics[stream.name] = Topic(stream)
+            if stream.kind in _FED_BY_ENTRIES:
+                self._at_once.setdefault((stream.kind, stream.symbol), []).append(topic)
+        topic.fresh = True
+        topic.groups[microseconds][combined][socket] = None
+
+    def unsubscribe(self, stream: Stream, socket: Socket) -> None:
+        topic = self._topics.get(stream.name)
+        if topic is None:
+            return
+        for unit in topic.groups:
+            for group in unit:
+                group.pop(socket, None)
+        if topic.is_empty:
+            del self._topics[stream.name]
+            if stream.kind in _FED_BY_ENTRIES:
+                fed = self._at_once[stream.kind, stream.symbol]
+                fed.remove(topic)
+                if not fed:
+                    del self._at_once[stream.kind, stream.symbol]
+
+    # With journal entries
+
+    def on_entry(self, at_ns: int, events: list[Event]) -> None:
+        """Send what goes out at once; gather what goes out at its own speed."""
+        if not self._at_once:
+            return
+        books: dict[str, None] = {}
+        trades: dict[str, int] = {}
+        for event in events:
+            if isinstance(event, LevelChanged):
+                books[event.symbol] = None
+                self._gather(event)
+            elif isinstance(event, Traded):
+                trades.setdefault(event.symbol, event.trade_id)
+                self._send_trade(event, at_ns)
+        for symbol, first_trade_id in trades.items():
+            self._send_agg_trades(symbol, first_trade_id)
+        for symbol in books:
+            self._send_best(symbol)
+
+    def _gather(self, event: LevelChanged) -> None:
+        for topic in self._at_once.get((StreamKind.DEPTH, event.symbol), ()):
+            if topic.first_update_id == 0:
+                topic.first_update_id = event.update_id
+            topic.last_update_id = event.update_id
+            side = topic.bids if event.is_bid else topic.asks
+            side[event.price_ticks] = event.visible_lots
+
+    def _send_trade(self, event: Traded, at_ns: int) -> None:
+        instrument = self._instrument(event.symbol)
+        for topic in self._at_once.get((StreamKind.TRADE, event.symbol), ()):
+            self._send(
+                topic,
+                lambda unit_ns: payloads.trade(
+                    instrument,
+                    trade_id=event.trade_id,
+                    price_ticks=event.price_ticks,
+                    size_lots=event.size_lots,
+                    at_ns=at_ns,
+                    buyer_is_maker=event.maker.is_buy,
+                    unit_ns=unit_ns,
+                ),
+            )
+
+    def _send_agg_trades(self, symbol: str, first_trade_id: int) -> None:
+        topics = self._at_once.get((StreamKind.AGG_TRADE, symbol))
+        if topics is None:
+            return
+        instrument = self._instrument(symbol)
+        for row in self._node.views.agg_trades_from(symbol, first_trade_id):
+            for topic in topics:
+                self._send(
+                    topic, lambda unit_ns, row=row: payloads.agg_trade(instrument, row, unit_ns)
+                )
+
+    def _send_best(self, symbol: str) -> None:
+        one = self._at_once.get((StreamKind.BOOK_TICKER, symbol), ())
+        every = self._at_once.get((StreamKind.BOOK_TICKER, ""), ())
+        if not one and not every:
+            return
+        best = self._node.views.best(symbol)
+        shown = _shown(best)
+        for topic in (*one, *every):
+            if topic.seen_by_market.get(symbol) != shown:
+                topic.seen_by_market[symbol] = shown
+                self._send_book_ticker(topic, symbol, best)
+
+    def _send_book_ticker(self, topic: Topic, symbol: str, best: Best) -> None:
+        instrument = self._instrument(symbol)
+        self._send(topic, lambda _unit_ns: payloads.book_ticker(instrument, best))
+
+    # By the clock
+
+    async def tick(self, now_ns: int) -> None:
+        """Send what is due; called every 100 ms."""
+        for topic in list(self._topics.values()):
+            stream = topic.stream
+            if stream.speed_ms == 0:
+                self._greet(topic)
+                continue
+            slot = now_ns // (stream.speed_ms * MILLISECOND_NS)
+            ended = 0 <= topic.closes_ns < self._node.spot.at_ns
+            if slot == topic.slot and not ended:
+                continue
+            topic.slot = slot
+            await self._send_due(topic, now_ns)
+
+    def _greet(self, topic: Topic) -> None:
+        """Show a newcomer the best prices without waiting for them to change."""
+        if not topic.fresh or topic.stream.kind is not StreamKind.BOOK_TICKER:
+            return
+        topic.fresh = False
+        symbol = topic.stream.symbol
+        for each in (symbol,) if symbol else tuple(self._node.spot.markets):
+            best = self._node.views.best(each)
+            topic.seen_by_market[each] = _shown(best)
+            self._send_book_ticker(topic, each, best)
+
+    async def _send_due(self, topic: Topic, now_ns: int) -> None:
+        match topic.stream.kind:
+            case StreamKind.DEPTH:
+                self._send_depth_diff(topic, now_ns)
+            case StreamKind.PARTIAL_DEPTH:
+                self._send_partial_depth(topic)
+            case StreamKind.KLINE:
+                await self._send_klines(topic, now_ns)
+            case StreamKind.AVG_PRICE:
+                self._send_average(topic, now_ns)
+            case StreamKind.MINI_TICKER | StreamKind.TICKER | StreamKind.WINDOW_TICKER:
+                if topic.stream.symbol:
+                    self._send_ticker(topic, now_ns)
+                else:
+                    self._send_all_tickers(topic, now_ns)
+            case StreamKind.TRADE | StreamKind.AGG_TRADE | StreamKind.BOOK_TICKER:
+                """They have no speed of their own."""
+            case unknown:
+                assert_never(unknown)
+
+    def _send_depth_diff(self, topic: Topic, now_ns: int) -> None:
+        if topic.first_update_id == 0:
+            return
+        diff = DepthDiffRow(
+            first_update_id=topic.first_update_id,
+            last_update_id=topic.last_update_id,
+            bids=sorted(topic.bids.items(), reverse=True),
+            asks=sorted(topic.asks.items()),
+        )
+        topic.first_update_id = 0
+        topic.bids = {}
+        topic.asks = {}
+        instrument = self._instrument(topic.stream.symbol)
+        self._send(topic, lambda unit_ns: payloads.depth_diff(instrument, diff, now_ns, unit_ns))
+
+    def _send_partial_depth(self, topic: Topic) -> None:
+        symbol = topic.stream.symbol
+        if self._node.views.best(symbol).update_id == topic.seen and not topic.fresh:
+            return
+        depth = self._node.views.depth(symbol, topic.stream.levels)
+        topic.seen = depth.update_id
+        instrument = self._instrument(symbol)
+        self._send(topic, lambda _unit_ns: payloads.partial_depth(instrument, depth))
+
+    async def _send_klines(self, topic: Topic, now_ns: int) -> None:
+        stream = topic.stream
+        instrument = self._instrument(stream.symbol)
+        candles = await self._node.views.candles(
+            stream.symbol,
+            stream.interval,
+            None,
+            None,
+            _CANDLES,
+            self._node.spot.at_ns,
+            offset_minutes=stream.offset_minutes,
+        )
+        if topic.open_ns < 0:
+            candles = candles[-1:]
+        for candle in candles:
+            if candle.open_ns < topic.open_ns:
+                continue
+            if candle.closed:
+                topic.open_ns = candle.close_ns + 1
+                topic.closes_ns = -1
+            else:
+                topic.open_ns = candle.open_ns
+                topic.closes_ns = candle.close_ns
+            if candle != topic.seen or topic.fresh:
+                topic.seen = candle
+                self._send(
+                    topic,
+                    lambda unit_ns, candle=candle: payloads.kline(
+                        instrument, stream.interval, candle, now_ns, unit_ns
+                    ),
+                )
+
+    def _send_average(self, topic: Topic, now_ns: int) -> None:
+        instrument = self._instrument(topic.stream.symbol)
+        row = self._node.views.average_price(topic.stream.symbol)
+        self._send(topic, lambda unit_ns: payloads.average_price(instrument, row, now_ns, unit_ns))
+
+    def _send_ticker(self, topic: Topic, now_ns: int) -> None:
+        row = self._ticker(topic.stream, topic.stream.symbol, now_ns)
+        self._send(topic, lambda unit_ns: self._ticker_payload(topic.stream, row, now_ns, unit_ns))
+
+    def _send_all_tickers(self, topic: Topic, now_ns: int) -> None:
+        rows: list[Ticker] = []
+        for symbol in self._node.spot.markets:
+            row = self._ticker(topic.stream, symbol, now_ns)
+            shown = _figures(topic.stream, row)
+            if topic.fresh or topic.seen_by_market.get(symbol) != shown:
+                topic.seen_by_market[symbol] = shown
+                rows.append(row)
+        if rows:
+            self._send(
+                topic,
+                lambda unit_ns: [
+                    self._ticker_payload(topic.stream, row, now_ns, unit_ns) for row in rows
+                ],
+            )
+
+    def _ticker(self, stream: Stream, symbol: str, now_ns: int) -> Ticker:
+        minutes = WINDOWS_MINUTES.get(stream.interval, _DAY_MINUTES)
+        return self._node.views.ticker(symbol, minutes, now_ns)
+
+    def _ticker_payload(
+        self, stream: Stream, row: Ticker, now_ns: int, unit_ns: int
+    ) -> dict[str, object]:
+        instrument = self._instrument(row.symbol)
+        if stream.kind is StreamKind.MINI_TICKER:
+            return payloads.mini_ticker(instrument, row, now_ns, unit_ns)
+        if stream.kind is StreamKind.TICKER:
+            return payloads.ticker(instrument, row, now_ns, unit_ns)
+        return payloads.window_ticker(instrument, stream.interval, row, now_ns, unit_ns)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        return self._node.spot.markets[symbol].instrument
+
+    def _send(self, topic: Topic, make: Make) -> None:
+        """Encode once per unit of time, wrap once, and give all of a group the same bytes."""
+        topic.fresh = False
+        for unit_ns, (raw, combined) in zip(_UNITS_NS, topic.groups, strict=True):
+            if not raw and not combined:
+                continue
+            payload = encode_json(make(unit_ns))
+            self.messages += 1
+            if raw:
+                frame = text_frame(payload)
+                for socket in raw:
+                    socket.send_frame(frame)
+            if combined:
+                frame = text_frame(topic.prefix + payload + b"}")
+                for socket in combined:
+                    socket.send_frame(frame)
+
+
+_UNITS_NS: Final = (MILLISECOND_NS, MICROSECOND_NS)
+_FED_BY_ENTRIES: Final = frozenset(
+    {StreamKind.TRADE, StreamKind.AGG_TRADE, StreamKind.BOOK_TICKER, StreamKind.DEPTH}
+)
+
+
+def _shown(best: Best) -> tuple[int, int, int, int]:
+    return best.bid_ticks, best.bid_lots, best.ask_ticks, best.ask_lots
+
+
+def _figures(stream: Stream, row: Ticker) -> tuple[int, ...]:
+    """Return what must differ for a ticker to count as changed; time alone is no change."""
+    traded = (
+        row.open_ticks,
+        row.high_ticks,
+        row.low_ticks,
+        row.last_ticks,
+        row.size_lots,
+        row.quote_atoms,
+        row.last_trade_id,
+    )
+    if stream.kind is not StreamKind.TICKER:
+        return traded
+    return (*traded, row.bid_ticks, row.bid_lots, row.ask_ticks, row.ask_lots)
