@@ -79,7 +79,7 @@ class Method(Struct, frozen=True, kw_only=True):
     """Replaces `weight` where that depends on the parameters."""
     order_count: int = 0
     """How many orders a call counts for in the ORDERS limits."""
-    params: tuple[str, ...] = ()
+    params: frozenset[str] = frozenset()
     """The parameters it reads; others are refused."""
     lenient: bool = False
     """Whether other parameters are let through unread."""

@@ -17,6 +17,10 @@ BANNED = 418
 TOO_MANY = 429
 UNAVAILABLE = 503
 
+NEW_ORDER_REJECTED = -2010
+CANCEL_REJECTED = -2011
+AMEND_REJECTED = -2038
+FILTER = -1013
 
 class ApiError(Exception):
     """An answer that refuses: HTTP status, Binance code, exact message."""
@@ -103,6 +107,11 @@ def too_precise(name: str) -> ApiError:
     return bad(-1111, f"Parameter '{name}' has too much precision.")
 
 
+def zero(name: str) -> ApiError:
+    words = {"quantity": "quantity", "price": "price", "stopPrice": "stop price"}
+    return bad(FILTER, f"Invalid {words.get(name, name)}.")
+
+
 def bad_combination(message: str = "Combination of optional parameters invalid.") -> ApiError:
     return bad(-1128, message)
 
@@ -117,6 +126,14 @@ def bad_symbol() -> ApiError:
 
 def bad_interval() -> ApiError:
     return bad(-1120, "Invalid interval.")
+
+
+def bad_symbol_status() -> ApiError:
+    return bad(-1122, "Invalid symbolStatus.")
+
+
+def bad_ticker_type() -> ApiError:
+    return bad(-1139, "Invalid ticker type.")
 
 
 def bad_time_in_force() -> ApiError:
@@ -184,6 +201,12 @@ def early_timestamp() -> ApiError:
     )
 
 
+def recv_window_too_long(most: int) -> ApiError:
+    return bad(
+        -1102, f"'recvWindow' contains unexpected value. Cannot be greater than '{most}'."
+    )
+
+
 def unknown_listen_key() -> ApiError:
     return bad(-1125, "This listenKey does not exist.")
 
@@ -240,12 +263,54 @@ def overloaded() -> ApiError:
     )
 
 
-# Rejections
+def command_id_reused() -> ApiError:
+    return ApiError(
+        CONFLICT, -1130, "Data sent for parameter 'X-Seawall-Command-Id' is not valid."
+    )
 
-NEW_ORDER_REJECTED = -2010
-CANCEL_REJECTED = -2011
-AMEND_REJECTED = -2038
-FILTER = -1013
+
+def rejected_unknown_order() -> ApiError:
+    return bad(CANCEL_REJECTED, "Unknown order sent.")
+
+
+def rejected_duplicate() -> ApiError:
+    return bad(NEW_ORDER_REJECTED, "Duplicate order sent.")
+
+
+def oco_type() -> ApiError:
+    return bad(-1158, "Order type not supported in OCO.")
+
+
+def oco_iceberg() -> ApiError:
+    return bad(
+        -1160,
+        "Parameter 'icebergQty' is not supported if 'timeInForce' is not GTC.",
+    )
+
+
+def oco_both_limit() -> ApiError:
+    return bad(-1168, "At least one OCO order must be contingent.")
+
+
+def oco_limit_misplaced(buy: bool) -> ApiError:
+    if buy:
+        return bad(-1165, "A limit order in a buy OCO must be below.")
+    return bad(-1166, "A limit order in a sell OCO must be above.")
+
+
+def oco_stop_misplaced(buy: bool) -> ApiError:
+    if buy:
+        return bad(-1196, "A stop loss order in a buy OCO must be above.")
+    return bad(-1197, "A stop loss order in a sell OCO must be below.")
+
+
+def oco_profit_misplaced(buy: bool) -> ApiError:
+    if buy:
+        return bad(-1198, "A take profit order in a buy OCO must be below.")
+    return bad(-1199, "A take profit order in a sell OCO must be above.")
+
+
+# Rejections
 
 _OF_AN_ORDER = 0
 """Stands for -2010, -2011 or -2038, after the command that was refused."""
@@ -261,10 +326,10 @@ REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
     Rejection.ALREADY_EXISTS: (-1130, "What was to be created exists already."),
     Rejection.INVALID_DEFINITION: (-1130, "Invalid data sent for a parameter."),
     Rejection.REFERENCE_REUSED: (-1130, "Data sent for parameter 'reference' is not valid."),
-    Rejection.MARKET_HALTED: (_OF_AN_ORDER, "Market is closed."),
-    Rejection.MARKET_CANCEL_ONLY: (_OF_AN_ORDER, "Market is closed."),
+    Rejection.MARKET_HALTED: (FILTER, "Market is closed."),
+    Rejection.MARKET_CANCEL_ONLY: (FILTER, "Market is closed."),
     Rejection.MARKET_POST_ONLY: (_OF_AN_ORDER, "Order would immediately match and take."),
-    Rejection.MARKET_IN_AUCTION: (_OF_AN_ORDER, "Market is closed."),
+    Rejection.MARKET_IN_AUCTION: (FILTER, "Market is closed."),
     Rejection.INVALID_STATUS_CHANGE: (-1130, "Data sent for parameter 'status' is not valid."),
     Rejection.UNSUPPORTED_ORDER_TYPE: (-1116, "Invalid orderType."),
     Rejection.UNSUPPORTED_COMBINATION: (-1014, "Unsupported order combination."),

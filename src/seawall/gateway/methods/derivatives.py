@@ -1,0 +1,48 @@
+"""Futures, which are not there yet.  The rule: clients that look for them find an empty market."""
+
+from seawall.gateway.context import Caller, Context, Method
+from seawall.gateway.params import Params
+
+
+async def ping(context: Context, caller: Caller, params: Params) -> object:
+    return {}
+
+
+async def server_time(context: Context, caller: Caller, params: Params) -> object:
+    return {"serverTime": params.time(context.now_ns())}
+
+
+async def exchange_info(context: Context, caller: Caller, params: Params) -> object:
+    return {
+        "timezone": "UTC",
+        "serverTime": params.time(context.now_ns()),
+        "rateLimits": context.throttle.limits(),
+        "exchangeFilters": [],
+        "assets": [],
+        "symbols": [],
+    }
+
+
+METHODS = (
+    Method(
+        name="futures.ping",
+        rest=("GET /fapi/v1/ping", "GET /dapi/v1/ping"),
+        handler=ping,
+        lenient=True,
+        summary="Whether the exchange answers.",
+    ),
+    Method(
+        name="futures.time",
+        rest=("GET /fapi/v1/time", "GET /dapi/v1/time"),
+        handler=server_time,
+        lenient=True,
+        summary="The exchange's clock.",
+    ),
+    Method(
+        name="futures.exchangeInfo",
+        rest=("GET /fapi/v1/exchangeInfo", "GET /dapi/v1/exchangeInfo"),
+        handler=exchange_info,
+        lenient=True,
+        summary="No contracts yet.",
+    ),
+)

@@ -1,0 +1,241 @@
+"""Reading an order from its parameters.  The rule: what the type needs is there, and nothing else.
+
+Which parameters a type needs and which it must not have is the table below; everything that
+depends on the market's state is left to the core.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from msgspec import Struct
+
+from seawall.core.spot_state import Market
+from seawall.gateway import errors
+from seawall.gateway.context import Caller, Context
+from seawall.gateway.errors import ApiError
+from seawall.gateway.params import Params
+from seawall.model.commands import OrderTerms
+from seawall.model.instruments import Instrument
+from seawall.model.trading import OrderType, Side, StpMode, TimeInForce
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Fields(Struct, frozen=True):
+    """The names one leg's parameters have; empty where a leg cannot have that one."""
+
+    side: str
+    type: str
+    size: str
+    price: str
+    stop_price: str
+    trailing: str
+    time_in_force: str
+    iceberg: str
+    client_order_id: str
+    strategy_id: str
+    strategy_type: str
+    quote_amount: str = ""
+
+    def names(self) -> frozenset[str]:
+        return frozenset(name for name in self.tuple() if name)
+
+    def tuple(self) -> tuple[str, ...]:
+        return tuple(getattr(self, field) for field in self.__struct_fields__)
+
+
+ORDER = Fields(
+    side="side",
+    type="type",
+    size="quantity",
+    price="price",
+    stop_price="stopPrice",
+    trailing="trailingDelta",
+    time_in_force="timeInForce",
+    iceberg="icebergQty",
+    client_order_id="newClientOrderId",
+    strategy_id="strategyId",
+    strategy_type="strategyType",
+    quote_amount="quoteOrderQty",
+)
+
+
+def leg(prefix: str, *, side: str, size: str) -> Fields:
+    """Name the parameters of one leg of an order list, such as `aboveStopPrice`."""
+    return Fields(
+        side=side,
+        type=f"{prefix}Type",
+        size=size,
+        price=f"{prefix}Price",
+        stop_price=f"{prefix}StopPrice",
+        trailing=f"{prefix}TrailingDelta",
+        time_in_force=f"{prefix}TimeInForce",
+        iceberg=f"{prefix}IcebergQty",
+        client_order_id=f"{prefix}ClientOrderId",
+        strategy_id=f"{prefix}StrategyId",
+        strategy_type=f"{prefix}StrategyType",
+    )
+
+
+class _Rule(Struct, frozen=True):
+    """What a type needs and what it must not have, by the fields' own names."""
+
+    needs: tuple[str, ...]
+    never: tuple[str, ...]
+    stops: bool = False
+    """Needs a stop price, a trailing delta, or both."""
+
+
+_LIMIT_NEVER = ("quote_amount", "stop_price", "trailing")
+_STOP = _Rule(
+    needs=("size",), never=("price", "time_in_force", "quote_amount", "iceberg"), stops=True
+)
+_STOP_LIMIT = _Rule(
+    needs=("time_in_force", "size", "price"), never=("quote_amount",), stops=True
+)
+_RULES: Mapping[OrderType, _Rule] = {
+    OrderType.LIMIT: _Rule(needs=("time_in_force", "size", "price"), never=_LIMIT_NEVER),
+    OrderType.LIMIT_MAKER: _Rule(needs=("size", "price"), never=("time_in_force", *_LIMIT_NEVER)),
+    OrderType.MARKET: _Rule(
+        needs=(), never=("price", "time_in_force", "stop_price", "trailing", "iceberg")
+    ),
+    OrderType.STOP_LOSS: _STOP,
+    OrderType.TAKE_PROFIT: _STOP,
+    OrderType.STOP_LOSS_LIMIT: _STOP_LIMIT,
+    OrderType.TAKE_PROFIT_LIMIT: _STOP_LIMIT,
+}
+
+_STRATEGY_TYPE_MIN = 1_000_000
+_TRAILING_MAX = 1_000_000
+_INT32_MAX = (1 << 31) - 1
+
+
+def market_of(context: Context, params: Params) -> Market:
+    """Return the market that `symbol` names, or raise -1121."""
+    market = context.node.spot.markets.get(params.need_symbol())
+    if market is None:
+        raise errors.bad_symbol()
+    return market
+
+
+def known_market(context: Context, symbol: str) -> Market:
+    market = context.node.spot.markets.get(symbol)
+    if market is None:
+        raise errors.bad_symbol()
+    return market
+
+
+def read_terms(params: Params, instrument: Instrument, caller: Caller, fields: Fields) -> OrderTerms:
+    """Return one order as its parameters ask for it."""
+    side = _enum(params, fields.side, Side, errors.bad_side)
+    order_type = _enum(params, fields.type, OrderType, errors.bad_order_type)
+    return terms_of(params, instrument, caller, fields, side, order_type)
+
+
+def terms_of(
+    params: Params,
+    instrument: Instrument,
+    caller: Caller,
+    fields: Fields,
+    side: Side,
+    order_type: OrderType,
+) -> OrderTerms:
+    """Return one order whose side and type are settled."""
+    _check_presence(params, fields, _RULES[order_type])
+    values = params.values
+    time_in_force = None
+    if fields.time_in_force in values:
+        time_in_force = _enum(params, fields.time_in_force, TimeInForce, errors.bad_time_in_force)
+    base, price = instrument.base_decimals, instrument.price_decimals
+    quote_amount = None
+    if fields.quote_amount in values:
+        quote_amount = _positive(params, fields.quote_amount, instrument.quote_decimals)
+    return OrderTerms(
+        side=side,
+        type=order_type,
+        client_order_id=client_id(params, fields.client_order_id, caller),
+        time_in_force=time_in_force,
+        size=_positive(params, fields.size, base),
+        quote_amount=quote_amount,
+        price=_positive(params, fields.price, price),
+        stop_price=_positive(params, fields.stop_price, price),
+        trailing_bps=params.integer(fields.trailing, 1, _TRAILING_MAX),
+        iceberg_size=params.decimal(fields.iceberg, base) or None,
+        strategy_id=params.integer(fields.strategy_id, 0, _INT32_MAX),
+        strategy_type=_strategy_type(params, fields.strategy_type),
+    )
+
+
+def read_stp(params: Params) -> StpMode | None:
+    return params.choice("selfTradePreventionMode", StpMode)
+
+
+def client_id(params: Params, name: str, caller: Caller) -> str:
+    """Return the client's own id for an order, or make one.
+
+    Under a command id the made one is derived from it, so that a repeat finds the same order.
+    """
+    given = params.client_id(name)
+    if given is not None:
+        return given
+    if caller.command_id:
+        named = f"{caller.user_id}|{caller.command_id}|{name}"
+        return "sw" + hashlib.sha256(named.encode()).hexdigest()[:30]
+    return secrets.token_hex(11)
+
+
+def _check_presence(params: Params, fields: Fields, rule: _Rule) -> None:
+    values = params.values
+    for field in rule.needs:
+        name = getattr(fields, field)
+        if not values.get(name):
+            raise errors.missing(name)
+    for field in rule.never:
+        name = getattr(fields, field)
+        if name in values:
+            raise errors.not_required(name)
+    if rule.stops:
+        if fields.stop_price not in values and fields.trailing not in values:
+            raise errors.either_missing(fields.stop_price, fields.trailing)
+    elif not rule.needs:
+        _check_market(params, fields)
+
+
+def _check_market(params: Params, fields: Fields) -> None:
+    sized = fields.size in params.values
+    by_quote = fields.quote_amount in params.values
+    if not sized and not by_quote:
+        if not fields.quote_amount:
+            raise errors.missing(fields.size)
+        raise errors.either_missing(fields.size, fields.quote_amount)
+    if sized and by_quote:
+        raise errors.bad_combination()
+
+
+def _enum(params: Params, name: str, of: type[E], error: Callable[[], ApiError]) -> E:
+    value = params.values.get(name)
+    if not value:
+        raise errors.missing(name)
+    try:
+        return of(value)
+    except ValueError:
+        raise error() from None
+
+
+def _positive(params: Params, name: str, decimals: int) -> int | None:
+    """Return an amount that may not be zero."""
+    amount = params.decimal(name, decimals)
+    if amount == 0:
+        raise errors.zero(name)
+    return amount
+
+
+def _strategy_type(params: Params, name: str) -> int | None:
+    number = params.integer(name, 0, _INT32_MAX)
+    if number is not None and number < _STRATEGY_TYPE_MIN:
+        raise errors.bad_strategy_type()
+    return number
+

@@ -1,0 +1,148 @@
+"""What clients ask of the wallet when they start.  The rule: nothing is promised that is not there.
+
+Deposits and withdrawals do not exist yet, so no asset offers them; clients then load their markets
+and do not try.
+"""
+
+from seawall.gateway import errors
+from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.encode import amount_text
+from seawall.gateway.methods.account import rate_text, tier_of
+from seawall.gateway.methods.order_terms import known_market
+from seawall.gateway.params import Params
+
+
+async def all_coins(context: Context, caller: Caller, params: Params) -> object:
+    state = context.node.spot
+    owned = state.ledger.balances.get(caller.user_id, {})
+    coins: list[dict[str, object]] = []
+    for code, asset in state.assets.items():
+        balance = owned.get(code)
+        free, held = (0, 0) if balance is None else (balance.free, balance.held)
+        zero = amount_text(asset, 0)
+        coins.append(
+            {
+                "coin": code,
+                "name": asset.name,
+                "free": amount_text(asset, free),
+                "locked": amount_text(asset, held),
+                "freeze": zero,
+                "withdrawing": zero,
+                "ipoing": zero,
+                "ipoable": zero,
+                "storage": zero,
+                "isLegalMoney": False,
+                "trading": True,
+                "depositAllEnable": False,
+                "withdrawAllEnable": False,
+                "networkList": [],
+            }
+        )
+    return coins
+
+
+async def trade_fees(context: Context, caller: Caller, params: Params) -> object:
+    symbol = params.symbol()
+    markets = context.node.spot.markets
+    tier = tier_of(context.node.spot, caller.user_id)
+    chosen = list(markets) if symbol is None else [known_market(context, symbol).symbol]
+    return [
+        {
+            "symbol": name,
+            "makerCommission": rate_text(tier.maker_ppm)[:-2],
+            "takerCommission": rate_text(tier.taker_ppm)[:-2],
+        }
+        for name in chosen
+    ]
+
+
+async def nothing(context: Context, caller: Caller, params: Params) -> object:
+    return []
+
+
+async def system_status(context: Context, caller: Caller, params: Params) -> object:
+    return {"status": 0, "msg": "normal"}
+
+
+async def account_state(context: Context, caller: Caller, params: Params) -> object:
+    return {"data": "Normal"}
+
+
+async def user_assets(context: Context, caller: Caller, params: Params) -> object:
+    state = context.node.spot
+    only = params.text("asset")
+    if only is not None and only not in state.assets:
+        raise errors.invalid_value("asset")
+    shown: list[dict[str, object]] = []
+    for code, balance in state.ledger.balances.get(caller.user_id, {}).items():
+        if (only is not None and code != only) or not (balance.free or balance.held):
+            continue
+        asset = state.assets[code]
+        zero = amount_text(asset, 0)
+        shown.append(
+            {
+                "asset": code,
+                "free": amount_text(asset, balance.free),
+                "locked": amount_text(asset, balance.held),
+                "freeze": zero,
+                "withdrawing": zero,
+                "ipoable": zero,
+                "btcValuation": "0",
+            }
+        )
+    return shown
+
+
+METHODS = (
+    Method(
+        name="wallet.coins",
+        rest=("GET /sapi/v1/capital/config/getall",),
+        handler=all_coins,
+        security=Security.USER_DATA,
+        weight=10,
+        lenient=True,
+        params=frozenset(),
+        summary="All assets with the user's balances; no networks yet.",
+    ),
+    Method(
+        name="wallet.tradeFee",
+        rest=("GET /sapi/v1/asset/tradeFee",),
+        handler=trade_fees,
+        security=Security.USER_DATA,
+        lenient=True,
+        params=frozenset({"symbol"}),
+        summary="What the account pays in each market.",
+    ),
+    Method(
+        name="wallet.userAssets",
+        rest=("POST /sapi/v3/asset/getUserAsset",),
+        handler=user_assets,
+        security=Security.USER_DATA,
+        weight=5,
+        lenient=True,
+        params=frozenset({"asset"}),
+        summary="Balances above zero.",
+    ),
+    Method(
+        name="wallet.margin.pairs",
+        rest=("GET /sapi/v1/margin/allPairs", "GET /sapi/v1/margin/isolated/allPairs"),
+        handler=nothing,
+        lenient=True,
+        summary="Always empty: there is no margin trading.",
+    ),
+    Method(
+        name="wallet.system.status",
+        rest=("GET /sapi/v1/system/status",),
+        handler=system_status,
+        lenient=True,
+        summary="Whether the exchange is in maintenance.",
+    ),
+    Method(
+        name="wallet.account.status",
+        rest=("GET /sapi/v1/account/status",),
+        handler=account_state,
+        security=Security.USER_DATA,
+        lenient=True,
+        summary="The state of the account.",
+    ),
+)
