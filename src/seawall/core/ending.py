@@ -10,7 +10,7 @@ from typing import Final
 from seawall.core.book import Ladder
 from seawall.core.spot_state import Market, SpotState
 from seawall.model.events import Event, OrderCanceled, OrderExpired, OrderListDone
-from seawall.model.orders import Order
+from seawall.model.orders import Order, OrderList
 from seawall.model.trading import Contingency, OrderListStatus, OrderStatus, OrderType
 
 _OPEN: Final = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_NEW)
@@ -20,7 +20,6 @@ _CANCELED: Final = OrderStatus.CANCELED
 _EXPIRED: Final = OrderStatus.EXPIRED
 _EXPIRED_IN_MATCH: Final = OrderStatus.EXPIRED_IN_MATCH
 _FILLED: Final = OrderStatus.FILLED
-_PENDING_NEW: Final = OrderStatus.PENDING_NEW
 _STOP_LOSS: Final = OrderType.STOP_LOSS
 _STOP_LOSS_LIMIT: Final = OrderType.STOP_LOSS_LIMIT
 
@@ -31,6 +30,10 @@ SELF_TRADE: Final = "self_trade_prevention"
 
 def is_open(order: Order) -> bool:
     return order.status in _OPEN
+
+
+def is_done(order_list: OrderList) -> bool:
+    return order_list.status is _ALL_DONE
 
 
 def is_rising(order: Order) -> bool:
@@ -135,13 +138,11 @@ def _after_end(
     events: list[Event],
 ) -> None:
     order_list = order.order_list
-    if order_list is None or order_list.status is _ALL_DONE:
+    if order_list is None or is_done(order_list):
         return
     is_working = order_list.contingency is not _OCO and order is order_list.orders[0]
     if is_working and order.status is _FILLED:
-        for pending in order_list.orders[1:]:
-            if pending.status is _PENDING_NEW:
-                market.released.append(pending)
+        market.released.append(order_list)
     else:
         for other in order_list.orders:
             if other.status not in _OPEN:
@@ -150,7 +151,7 @@ def _after_end(
                 cancel(state, market, other, cancel_client_order_id, BY_LIST, events)
             else:
                 expire(state, market, other, BY_LIST, events)
-    if order_list.status is _ALL_DONE:
+    if is_done(order_list):
         return
     for other in order_list.orders:
         if other.status in _OPEN:

@@ -189,6 +189,8 @@ def _check_market(market: Market, orders: dict[int, Order]) -> None:
     for order_id, order in market.auction_orders.items():
         invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
         invariant(order.order_type is OrderType.MARKET, "only market orders wait for the uncross")
+    for order_id, order in market.triggered.items():
+        invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
     for order in mine.values():
         invariant(
             order.status is OrderStatus.PENDING_NEW,

@@ -203,4 +203,3 @@ def publish_levels(market: Market, events: list[Event]) -> None:
             )
         )
     market.touched = {}
-

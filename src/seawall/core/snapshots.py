@@ -159,6 +159,7 @@ def _dump_market(market: Market) -> MarketRow:
         average_from_ns=market.average_from_ns,
         average_buckets=tuple([tuple(bucket) for bucket in market.average_buckets]),
         auction_orders=tuple(market.auction_orders),
+        triggered=tuple(market.triggered),
         indicative=market.indicative,
     )
 
@@ -283,6 +284,7 @@ def _load_market(row: MarketRow, orders: dict[int, Order], visible: dict[int, in
     market.average_from_ns = row.average_from_ns
     market.average_buckets = [list(bucket) for bucket in row.average_buckets]
     market.auction_orders = {order_id: orders[order_id] for order_id in row.auction_orders}
+    market.triggered = {order_id: orders[order_id] for order_id in row.triggered}
     market.indicative = row.indicative
     return market
 

@@ -41,6 +41,19 @@ class Market:
         """Market orders waiting for the uncross, by order id."""
         self.indicative: tuple[int, int, int] = (0, 0, 0)
         """What was last published of the auction: ticks, lots, surplus lots."""
+        self.triggered: dict[int, Order] = {}
+        """Stop orders set off but not yet begun, by order id, next one first."""
+        # Empty between commands
+        self.released: list[OrderList] = []
+        """Lists whose pending orders begin before the command ends."""
+        self.sweep_ticks = 0
+        """Price of the first trade that the stops have not seen."""
+        self.touched: dict[int, None] = {}
+        """Keys of the levels (bids positive, asks negative) to publish."""
+        # Derived
+        self.window_lots = 0
+        self.window_weighted = 0
+        """Sums over `average_buckets`."""
 
     def set_instrument(self, instrument: Instrument) -> None:
         """Take over the filters; the plain copies below are for the compiled hot path."""

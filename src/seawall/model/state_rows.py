@@ -97,6 +97,7 @@ class MarketRow(Row, frozen=True, kw_only=True):
     average_from_ns: int = 0
     average_buckets: tuple[tuple[int, ...], ...] = ()
     auction_orders: tuple[int, ...] = ()
+    triggered: tuple[int, ...] = ()
     indicative: tuple[int, int, int] = (0, 0, 0)
 
 
