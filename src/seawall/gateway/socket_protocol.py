@@ -24,7 +24,7 @@ from seawall.model import limits
 EXTENSION: Final = "seawall.socket"
 
 POLICY_VIOLATION: Final = 1008
-GOING_AWAY: Final = 1001
+INTERNAL_ERROR: Final = 1011
 
 _LEAVE_S: Final = 1.0
 _FIN_TEXT: Final = 0x81
@@ -127,7 +127,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
-        if self.response.status_code == 101:  # noqa: PLR2004  # Switching Protocols
+        if self.response.status_code == 101:  # Switching Protocols
             self.scope["extensions"][EXTENSION] = {"socket": self.socket}
 
     def handle_ping(self) -> None:
@@ -153,7 +153,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(_LEAVE_S, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
-        """A client that did not answer a ping reads nothing: waiting for it to would be for ever."""
+        """Cut off a client that does not answer pings: it reads nothing, not even a good-bye."""
         super().keepalive_timeout()
         self.transport.abort()
 

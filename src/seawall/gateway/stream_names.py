@@ -61,7 +61,7 @@ def parse_stream(name: str) -> Stream | None:
     if name.startswith("!"):
         return _parse_all_markets(name)
     symbol, _, rest = name.partition("@")
-    if _SYMBOL.fullmatch(symbol) is None:
+    if _SYMBOL.fullmatch(symbol) is None or name.endswith("@"):
         return None
     return _parse_one_market(name, symbol.upper(), rest)
 

@@ -1,9 +1,10 @@
-"""Stream sockets, `/ws` and `/stream`.  The rule: every message gets Binance's answer, or its error.
+"""Stream sockets, `/ws` and `/stream`.  The rule: each message gets Binance's answer or its error.
 
 A `StreamSession` is one connection's subscriptions and its answers; it does no I/O but through its
 `Socket`.  What cannot be read changes nothing.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -237,8 +238,6 @@ def _decode(text: str | bytes) -> dict[str, object]:
 
 def _where(text: str | bytes) -> tuple[int, int]:
     """Return the line and column of the first thing that is not JSON."""
-    import json
-
     try:
         json.loads(text)
     except json.JSONDecodeError as error:

@@ -107,20 +107,23 @@ class Translator:
     def translate(self, command: Command, events: list[Event]) -> list[tuple[int, Message]]:
         """Return (user, message) pairs in the order they are to be sent."""
         self._running = _Running(events)
-        credits: list[Credited] = []
+        credited: list[Credited] = []
+        decided: CancelReplaceDecided | None = None
         for event in events:
             if isinstance(event, BalanceChanged):
                 if event.user_id in self._wanted:
                     self._positions.setdefault(event.user_id, []).append(event)
             elif isinstance(event, Credited):
-                credits.append(event)
+                credited.append(event)
             elif isinstance(event, CancelReplaceDecided):
-                self._replace_rejected(command, event)
+                decided = event
             else:
                 self._order_event(event)
+        if decided is not None:
+            self._replace_rejected(command, decided)
         for user_id, changes in self._positions.items():
             self._messages.append((user_id, self._account_position(changes)))
-        for credit in credits:
+        for credit in credited:
             self._credited(credit)
         return self._messages
 

@@ -22,7 +22,7 @@ from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
 from seawall.gateway.methods import WS_METHODS, call, weight_of
 from seawall.gateway.params import Params
-from seawall.gateway.socket_protocol import Socket
+from seawall.gateway.socket_protocol import INTERNAL_ERROR, Socket
 from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
 from seawall.gateway.user_feeds import Feed, UserFeeds
 from seawall.model import limits
@@ -106,6 +106,9 @@ class ApiSession:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._room.set()
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.error("websocket_request_failed", exc_info=task.exception())
+            self.socket.close(INTERNAL_ERROR, "Internal error")
 
     async def _serve(self, text: str | bytes) -> None:
         answer = await self._answer(text)
@@ -135,10 +138,6 @@ class ApiSession:
             body = {"id": request_id, "status": 200, "result": result}
         except ApiError as error:
             body = {"id": request_id, "status": error.status, "error": self._error(error)}
-        except Exception:
-            _LOG.exception("websocket_request_failed")
-            error = errors.internal()
-            body = {"id": request_id, "status": error.status, "error": error.body()}
         if shows_limits:
             body["rateLimits"] = self._rate_limits(method, user_id)
         return encode_json(body)
