@@ -46,8 +46,7 @@ check: $(READY) ## the gates: ruff, mypy, import-linter
 		echo "These files are not as ruff format would have them; run: $(BIN)/ruff format" >&2; \
 		$(BIN)/ruff format --check; }
 	@$(BIN)/mypy
-	@PYTHONPATH=src $(BIN)/lint-imports --no-timings 2>/dev/null | tail -n +10 || { \
-		PYTHONPATH=src $(BIN)/lint-imports; }
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: bench
 bench: build ## measure engine, journal, API and recovery (docs/BENCHMARKS.md says how to read them)

@@ -1,0 +1,1 @@
+"""The first page.  The rule: it talks only to the public API, so it can do nothing users cannot."""
