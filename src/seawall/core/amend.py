@@ -41,9 +41,9 @@ def _check(
     if market.status is MarketStatus.CANCEL_ONLY:
         return CommandRejected(Rejection.MARKET_CANCEL_ONLY)
     name = command.new_client_order_id
-    if name and name != order.client_order_id:
-        if (command.symbol, name) in state.accounts[order.user_id].by_client_id:
-            return CommandRejected(Rejection.DUPLICATE_CLIENT_ORDER_ID)
+    by_client_id = state.accounts[order.user_id].by_client_id
+    if name and name != order.client_order_id and (command.symbol, name) in by_client_id:
+        return CommandRejected(Rejection.DUPLICATE_CLIENT_ORDER_ID)
     size = command.size
     if size % market.lot_size or not market.min_size <= size <= market.max_size:
         return CommandRejected(Rejection.LOT_SIZE, "size")

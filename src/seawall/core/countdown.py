@@ -51,7 +51,7 @@ def run_out(state: SpotState, events: list[Event]) -> list[Market]:
     due: list[tuple[int, int, str]] = []
     for (user_id, symbol), deadline_ns in state.deadlines.items():
         if deadline_ns <= state.at_ns:
-            due.append((deadline_ns, user_id, symbol))  # noqa: PERF401 mypyc is faster so
+            due.append((deadline_ns, user_id, symbol))
     due.sort()
     touched: list[Market] = []
     for _, user_id, symbol in due:

@@ -90,7 +90,7 @@ def fill_up(state: SpotState, market: Market, order: Order, events: list[Event])
 
 
 def end_siblings(state: SpotState, market: Market, order: Order, events: list[Event]) -> None:
-    """The order has begun to trade or to work: of an OCO pair the other one ends."""
+    """End the other order of an OCO pair: this one has begun to trade or to work."""
     order_list = order.order_list
     if order_list is None:
         return

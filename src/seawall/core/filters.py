@@ -106,7 +106,7 @@ def check_terms(market: Market, terms: OrderTerms) -> CommandRejected | None:
 
 
 def _check_absent(terms: OrderTerms) -> CommandRejected | None:
-    """A market order has no terms but its size or amount."""
+    """Refuse what a market order cannot have: it has no terms but its size or amount."""
     if terms.price is not None:
         return _contradiction("price")
     if terms.time_in_force is not None:

@@ -5,7 +5,7 @@ out, stop orders left over); then the command.  A refused command adds `CommandR
 changes nothing.  `BalanceChanged` comes last.
 """
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from seawall.core import cancel, setup
 from seawall.core.amend import amend_order
@@ -44,6 +44,8 @@ from seawall.model.events import CommandRejected, CommandRepeated, Event, Led
 from seawall.model.limits import COMMAND_IDS
 from seawall.model.trading import MarketStatus
 
+_AUCTION: Final = MarketStatus.AUCTION
+
 
 def commit_spot(
     state: SpotState, command: SpotCommand, *, sequence: int, at_ns: int, command_id: str = ""
@@ -67,7 +69,9 @@ def commit_spot(
     before = len(events)
     market = _dispatch(state, command, events)
     if market is not None:
-        _settle(state, market, events)
+        settle(state, market, events)
+        if market.status is _AUCTION:
+            publish_indicative(market, events)
     if command_id and not _was_rejected(events, before):
         _remember(state, command_id)
     state.ledger.take_changes(events)
@@ -120,12 +124,6 @@ def _dispatch(state: SpotState, command: SpotCommand, events: list[Event]) -> Ma
     return None
 
 
-def _settle(state: SpotState, market: Market, events: list[Event]) -> None:
-    settle(state, market, events)
-    if market.status is MarketStatus.AUCTION:
-        publish_indicative(market, events)
-
-
 def _do_what_is_due(state: SpotState, events: list[Event]) -> None:
     """Cancel for countdowns that ran out, then go on with stop orders that were left over."""
     touched: list[Market] = []
@@ -136,7 +134,9 @@ def _do_what_is_due(state: SpotState, events: list[Event]) -> None:
         if market not in touched:
             touched.append(market)
     for market in touched:
-        _settle(state, market, events)
+        settle(state, market, events)
+        if market.status is _AUCTION:
+            publish_indicative(market, events)
 
 
 def _was_rejected(events: list[Event], start: int) -> bool:

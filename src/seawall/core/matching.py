@@ -44,7 +44,9 @@ def fill(
     if taker.is_buy:
         buyer, seller = taker, maker
         base_fee = taker_fee(state, taker.user_id, base_atoms)
-        quote_fee = maker_fee(state, maker.user_id, quote_atoms)
+        # In an auction, where the buyer stands as taker, neither was there first.
+        seller_fee = taker_fee if auction else maker_fee
+        quote_fee = seller_fee(state, maker.user_id, quote_atoms)
         taker_fee_atoms, maker_fee_atoms = base_fee, quote_fee
     else:
         buyer, seller = maker, taker
@@ -202,4 +204,4 @@ def publish_levels(market: Market, events: list[Event]) -> None:
                 market.update_id,
             )
         )
-    market.touched = {}
+    market.touched.clear()

@@ -20,7 +20,6 @@ from seawall.core.working import (
     begin,
     has_reached_stop,
     needed_atoms,
-    stay,
     wait,
 )
 from seawall.model.commands import OrderTerms, PlaceOrderList
@@ -95,7 +94,7 @@ def _check_list(
             ):
                 return CommandRejected(Rejection.DUPLICATE_CLIENT_ORDER_ID, "list_client_order_id")
     if command.contingency is _OCO:
-        return _check_pair(market, command.orders[0], command.orders[1])
+        return _check_pair(command.orders[0], command.orders[1])
     working = command.orders[0]
     if working.type is not _LIMIT and working.type is not _LIMIT_MAKER:
         return CommandRejected(Rejection.UNSUPPORTED_COMBINATION, "working.type")
@@ -103,11 +102,11 @@ def _check_list(
         return CommandRejected(Rejection.UNSUPPORTED_COMBINATION, "pending.quote_amount")
     if command.contingency is Contingency.OTO:
         return None
-    return _check_pair(market, command.orders[1], command.orders[2])
+    return _check_pair(command.orders[1], command.orders[2])
 
 
-def _check_pair(market: Market, above: OrderTerms, below: OrderTerms) -> CommandRejected | None:
-    """An OCO pair has one side and size; one order takes the profit, the other stops the loss."""
+def _check_pair(above: OrderTerms, below: OrderTerms) -> CommandRejected | None:
+    """Judge an OCO pair: one side, one size, one to take the profit and one to stop the loss."""
     if above.side is not below.side:
         return CommandRejected(Rejection.UNSUPPORTED_COMBINATION, "side")
     if above.size != below.size:
@@ -207,7 +206,7 @@ def _start(
 
 
 def release(state: SpotState, market: Market, order_list: OrderList, events: list[Event]) -> None:
-    """The working order is filled: let the pending ones begin."""
+    """Let the pending orders begin: the working one is filled."""
     pending = order_list.orders[1:]
     if pending[0].status is not _PENDING_NEW:
         return

@@ -10,7 +10,7 @@ from seawall.core.book import Ladder
 from seawall.core.ledger import Ledger
 from seawall.model.instruments import Asset, FeeTier, Instrument
 from seawall.model.orders import Order, OrderList
-from seawall.model.trading import MarketStatus, StpMode
+from seawall.model.trading import StpMode
 
 
 class Market:

@@ -66,10 +66,9 @@ def begin(state: SpotState, market: Market, order: Order, events: list[Event]) -
         match_amount(state, market, order, events)
         return
     if order.order_type is not _LIMIT_MAKER:
-        if order.time_in_force is _FOK and order.price_ticks:
-            if foresee(state, market, order).filled_lots < order.open_lots:
-                expire(state, market, order, NOT_FILLABLE, events)
-                return
+        if order.time_in_force is _FOK and not _is_fillable(state, market, order):
+            expire(state, market, order, NOT_FILLABLE, events)
+            return
         match(state, market, order, events)
         if not is_open(order):
             return
@@ -80,6 +79,11 @@ def begin(state: SpotState, market: Market, order: Order, events: list[Event]) -
     else:
         stay(state, order)
         rest(market, order)
+
+
+def _is_fillable(state: SpotState, market: Market, order: Order) -> bool:
+    """Whether a fill-or-kill order would fill whole; what is prevented does not count."""
+    return foresee(state, market, order).filled_lots == order.open_lots
 
 
 def stay(state: SpotState, order: Order) -> None:
@@ -112,7 +116,7 @@ def _begin_closed(state: SpotState, market: Market, order: Order, events: list[E
 
 
 def adjust_hold(state: SpotState, market: Market, order: Order, atoms: int) -> bool:
-    """Make the order hold exactly `atoms`; return False, changing nothing, if they are not there."""
+    """Make the order hold exactly `atoms`; return False, changing nothing, if it cannot."""
     ledger = state.ledger
     balance = ledger.balance(order.user_id, market.quote if order.is_buy else market.base)
     more = atoms - order.held_atoms
