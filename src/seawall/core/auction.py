@@ -4,7 +4,8 @@ How the price is found, each step deciding only where the one before leaves a ch
 
 1. **Most volume**: the largest of min(demand, supply) over all prices.
 2. **Least surplus**: the smallest difference between demand and supply.
-3. **Pressure**: if buyers are left over at every such price the highest; if sellers, the lowest.
+3. **Pressure**: of the prices that leave buyers over only the highest remains, of those that leave
+   sellers over only the lowest.
 4. **Reference price**: the price nearest to the last trade's; without one, the middle (down).
 
 Steps 1 to 3 are those of the JSE's volume auction, as the published cases of CoinTossX show them
@@ -42,26 +43,29 @@ class _Side:
         self.advance()
 
     def advance(self) -> None:
-        """Go on to what comes next."""
+        """Go on to the next price, with all that stands there."""
         self.lots = 0
-        level = None
+        while self._next_market_order < len(self._market_orders):
+            price, lots = self._market_orders[self._next_market_order]
+            if self.lots == 0 and not self._is_level_before(price):
+                self.price = price
+            elif self.lots == 0 or price != self.price:
+                break
+            self.lots += lots
+            self._next_market_order += 1
         if self._next_key >= 0:
             level = self._ladder.levels[self._ladder.keys[self._next_key]]
-        if self._next_market_order < len(self._market_orders):
-            price, lots = self._market_orders[self._next_market_order]
-            if level is None or (
-                price >= level.price_ticks
-                if self._ladder.highest_first
-                else price <= level.price_ticks
-            ):
-                self._next_market_order += 1
-                self.price = price
-                self.lots = lots
-                return
-        if level is not None:
-            self._next_key -= 1
-            self.price = level.price_ticks
-            self.lots = level.total_lots
+            if self.lots == 0 or level.price_ticks == self.price:
+                self.price = level.price_ticks
+                self.lots += level.total_lots
+                self._next_key -= 1
+
+    def _is_level_before(self, price: int) -> bool:
+        """Whether the next level is better than the price."""
+        if self._next_key < 0:
+            return False
+        key = self._ladder.keys[self._next_key]
+        return key > (price if self._ladder.highest_first else -price)
 
 
 def indicative(market: Market) -> tuple[int, int, int]:
@@ -106,7 +110,7 @@ def _market_buys(market: Market) -> list[tuple[int, int]]:
     found = [
         (_payable(market, order), order.open_lots)
         for order in market.auction_orders.values()
-        if order.is_buy and order.open_lots
+        if _takes_part(market, order, 1)
     ]
     found.sort(reverse=True)
     return found
@@ -235,6 +239,7 @@ class _Queue:
 
 
 def _takes_part(market: Market, order: Order, ticks: int) -> bool:
+    """Whether a waiting market order buys at this price."""
     return order.is_buy and order.open_lots > 0 and _payable(market, order) >= ticks
 
 

@@ -11,7 +11,13 @@ from seawall.lib.invariants import InvariantError, invariant
 from seawall.model import limits
 from seawall.model.ids import EXTERNAL
 from seawall.model.orders import Level, Order
-from seawall.model.trading import MarketStatus, OrderListStatus, OrderStatus, OrderType
+from seawall.model.trading import (
+    Contingency,
+    MarketStatus,
+    OrderListStatus,
+    OrderStatus,
+    OrderType,
+)
 
 _OPEN = (OrderStatus.NEW, OrderStatus.PENDING_NEW, OrderStatus.PARTIALLY_FILLED)
 _CONTINUOUS = (MarketStatus.OPEN, MarketStatus.POST_ONLY)
@@ -26,6 +32,7 @@ def check_spot(state: SpotState) -> None:
         _check_market(market, orders)
     invariant(not orders, f"every open order stands in its market: {list(orders)[:5]}")
     _check_memory(state.command_ids, state.sequence)
+    _check_derived(state)
     for sequence in state.credit_references.values():
         invariant(0 < sequence <= state.sequence, "a credit was applied at an entry before")
     invariant(not state.ledger.has_changes(), "every change of a balance was published")
@@ -123,27 +130,53 @@ def _check_terms(market: Market, order: Order) -> None:
     )
     if order.status is OrderStatus.PENDING_NEW:
         invariant(order.order_list is not None, f"{name} waits within a list")
-    invariant(
-        order.held_atoms == _needed_hold(market, order)
-        or _shares_hold(order)
-        or _is_market_order(order),
-        f"{name} holds {order.held_atoms}, its terms need {_needed_hold(market, order)}",
-    )
+    needed = _needed_hold(market, order)
+    if needed is None:
+        invariant(order.held_atoms > 0, f"{name} holds what it was judged to need")
+    else:
+        invariant(
+            order.held_atoms == needed, f"{name} holds {order.held_atoms}, its terms need {needed}"
+        )
 
 
-def _is_market_order(order: Order) -> bool:
-    """Say whether it has no limit: it holds what was judged enough at acceptance, not nothing."""
-    return order.is_buy and order.price_ticks == 0 and order.held_atoms > 0
+def _needed_hold(market: Market, order: Order) -> int | None:
+    """Return what the order must hold; None if that was an estimate of an earlier moment.
+
+    Of a pair, the order in the book holds all that it needs, the other one only what it needs more.
+    """
+    if order.status is OrderStatus.PENDING_NEW:
+        return 0
+    own = _own_need(market, order)
+    other = _pair_before(order)
+    if other is None:
+        return own
+    shared = _own_need(market, other)
+    if own is None or shared is None:
+        return None if order.held_atoms else 0
+    return max(0, own - shared)
 
 
-def _needed_hold(market: Market, order: Order) -> int:
+def _own_need(market: Market, order: Order) -> int | None:
     if not order.is_buy:
         return order.open_lots * market.lot_size
-    return order.open_lots * order.price_ticks * market.atoms_per_tick_lot
+    ticks = order.price_ticks or order.stop_ticks
+    if ticks == 0:
+        return None
+    return order.open_lots * ticks * market.atoms_per_tick_lot
 
 
-def _shares_hold(order: Order) -> bool:
-    return order.order_list is not None
+def _pair_before(order: Order) -> Order | None:
+    """Return the other order of an open pair if that one's hold comes first."""
+    order_list = order.order_list
+    if order_list is None:
+        return None
+    pair = order_list.orders
+    if order_list.contingency is not Contingency.OCO:
+        pair = pair[1:]
+    if order not in pair or len(pair) < 2:
+        return None
+    first = pair[1] if pair[0].is_algo and not pair[1].is_algo else pair[0]
+    return first if first is not order and first.status in _OPEN else None
 
 
 def _check_lists(state: SpotState, account: Account) -> None:
@@ -183,9 +216,12 @@ def _check_market(market: Market, orders: dict[int, Order]) -> None:
     _check_ladder(market.rising_stops, mine, is_buy=None, visible=False)
     _check_ladder(market.falling_stops, mine, is_buy=None, visible=False)
     for order_id, order in market.trailing.items():
-        invariant(order.order_id == order_id and order.trailing_bps > 0, "a trailing order trails")
+        invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
+        invariant(order.trailing_bps > 0, f"order {order_id} trails")
         invariant(not order.triggered, f"order {order_id} still waits for its stop")
-        mine.pop(order_id, None)
+    for order_id, order in market.triggered.items():
+        invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
+        invariant(order.is_algo and not order.triggered, f"order {order_id} is about to begin")
     for order_id, order in market.auction_orders.items():
         invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
         invariant(order.order_type is OrderType.MARKET, "only market orders wait for the uncross")
@@ -208,6 +244,10 @@ def _check_status(market: Market) -> None:
         )
     if market.status is not MarketStatus.AUCTION:
         invariant(not market.auction_orders, "market orders wait for an uncross only in an auction")
+    invariant(
+        not market.released and not market.touched and market.sweep_ticks == 0,
+        "what a command begins it finishes",
+    )
     invariant(market.next_trade_id > 0 and market.next_prevented_match_id > 0, "ids start at one")
     invariant(market.update_id >= 0 and market.last_ticks >= 0, "counters are not negative")
 
@@ -270,6 +310,45 @@ def _check_visible(order: Order) -> None:
         0 < order.visible_lots <= most and (order.iceberg_lots > 0 or order.visible_lots == most),
         f"order {order.order_id} shows all of itself, or no more than its iceberg's tip",
     )
+
+
+def _check_derived(state: SpotState) -> None:
+    """Check what is kept for speed against what it follows from."""
+    if not state.derived_ready:
+        return
+    invariant(list(state.command_id_queue) == list(state.command_ids), "ids are forgotten in order")
+    armed: dict[tuple[int, str], int] = {}
+    for account in state.accounts.values():
+        counts: dict[str, list[int]] = {}
+        for order in account.open_orders.values():
+            of_market = counts.setdefault(order.symbol, [0, 0, 0])
+            of_market[0] += 1
+            of_market[1] += 1 if order.is_algo else 0
+            of_market[2] += 1 if order.iceberg_lots else 0
+        for symbol, counted in account.counts.items():
+            invariant(
+                [counted.orders, counted.algo, counted.iceberg] == counts.pop(symbol, [0, 0, 0]),
+                f"user {account.user_id}: open orders in {symbol} are counted",
+            )
+        invariant(not counts, f"user {account.user_id}: all open orders are counted")
+        for symbol, deadline_ns in account.countdowns.items():
+            armed[account.user_id, symbol] = deadline_ns
+    invariant(armed == state.deadlines, "every armed countdown has its deadline")
+    earliest = min(armed.values(), default=0)
+    invariant(
+        earliest == 0 or 0 < state.next_deadline_ns <= earliest, "no countdown ends unnoticed"
+    )
+    for market in state.markets.values():
+        invariant(
+            market.window_lots == sum([bucket[1] for bucket in market.average_buckets])
+            and market.window_weighted == sum([bucket[2] for bucket in market.average_buckets]),
+            f"{market.symbol} sums its minutes",
+        )
+        unfinished = bool(market.triggered) and market.status is MarketStatus.OPEN
+        invariant(
+            (market.symbol in state.unfinished) == unfinished,
+            f"{market.symbol} goes on with what it set off",
+        )
 
 
 def _check_memory(command_ids: dict[str, int], sequence: int) -> None:
