@@ -184,5 +184,3 @@ def _address(ip: str) -> IPv4Address | IPv6Address | None:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped or address
-
-

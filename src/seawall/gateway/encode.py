@@ -33,15 +33,14 @@ class Decimals:
 
     def __init__(self, unit: int, decimals: int) -> None:
         self.decimals = max(decimals, SHOWN_DECIMALS)
-        self._unit = unit * 10 ** (self.decimals - decimals)
-        self._divisor = 10**self.decimals
+        self._unit: int = unit * 10 ** (self.decimals - decimals)
+        self._divisor: int = 10**self.decimals
         self._pattern = f"%d.%0{self.decimals}d"
 
     def text(self, count: int) -> str:
         value = count * self._unit
-        if value < 0:
-            return "-" + self._pattern % divmod(-value, self._divisor)
-        return self._pattern % divmod(value, self._divisor)
+        shown: str = self._pattern % divmod(abs(value), self._divisor)
+        return "-" + shown if value < 0 else shown
 
 
 class Scale:

@@ -6,6 +6,7 @@ Clients match on the exact message, so each stands here once, named, and nowhere
 from collections.abc import Mapping
 
 from seawall.model.rejections import Rejection
+from seawall.node.errors import InvalidCommandError, NodeError, OverloadedError, UnavailableError
 
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
@@ -21,6 +22,7 @@ NEW_ORDER_REJECTED = -2010
 CANCEL_REJECTED = -2011
 AMEND_REJECTED = -2038
 FILTER = -1013
+
 
 class ApiError(Exception):
     """An answer that refuses: HTTP status, Binance code, exact message."""
@@ -75,9 +77,7 @@ def duplicate_parameter() -> ApiError:
 
 
 def missing(name: str) -> ApiError:
-    return bad(
-        -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-    )
+    return bad(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
 def either_missing(first: str, second: str) -> ApiError:
@@ -153,9 +153,7 @@ def bad_json() -> ApiError:
 
 
 def bad_time_unit() -> ApiError:
-    return bad(
-        -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
-    )
+    return bad(-1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")
 
 
 def bad_strategy_type() -> ApiError:
@@ -163,9 +161,7 @@ def bad_strategy_type() -> ApiError:
 
 
 def bad_cancel_restrictions() -> ApiError:
-    return bad(
-        -1145, "cancelRestrictions has to be either ONLY_NEW or ONLY_PARTIALLY_FILLED."
-    )
+    return bad(-1145, "cancelRestrictions has to be either ONLY_NEW or ONLY_PARTIALLY_FILLED.")
 
 
 def duplicate_symbols() -> ApiError:
@@ -196,15 +192,11 @@ def stale_timestamp() -> ApiError:
 
 
 def early_timestamp() -> ApiError:
-    return bad(
-        -1021, "Timestamp for this request was 1000ms ahead of the server's time."
-    )
+    return bad(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
 
 
 def recv_window_too_long(most: int) -> ApiError:
-    return bad(
-        -1102, f"'recvWindow' contains unexpected value. Cannot be greater than '{most}'."
-    )
+    return bad(-1102, f"'recvWindow' contains unexpected value. Cannot be greater than '{most}'.")
 
 
 def unknown_listen_key() -> ApiError:
@@ -220,6 +212,22 @@ def no_such_order() -> ApiError:
 
 def no_such_order_list() -> ApiError:
     return bad(-2018, "Order list does not exist.")
+
+
+def operator_refused() -> ApiError:
+    return ApiError(FORBIDDEN, -1002, "You are not authorized to execute this request.")
+
+
+def demo_only() -> ApiError:
+    return ApiError(FORBIDDEN, -1020, "This operation is not supported.")
+
+
+def bad_public_key(reason: str) -> ApiError:
+    return bad(-1130, f"Data sent for parameter 'publicKey' is not valid: {reason}.")
+
+
+def command_id_malformed() -> ApiError:
+    return bad(-1130, "Data sent for parameter 'X-Seawall-Command-Id' is not valid.")
 
 
 def not_found() -> ApiError:
@@ -264,17 +272,19 @@ def overloaded() -> ApiError:
 
 
 def command_id_reused() -> ApiError:
-    return ApiError(
-        CONFLICT, -1130, "Data sent for parameter 'X-Seawall-Command-Id' is not valid."
-    )
-
-
-def rejected_unknown_order() -> ApiError:
-    return bad(CANCEL_REJECTED, "Unknown order sent.")
+    return ApiError(CONFLICT, -1130, "Data sent for parameter 'X-Seawall-Command-Id' is not valid.")
 
 
 def rejected_duplicate() -> ApiError:
     return bad(NEW_ORDER_REJECTED, "Duplicate order sent.")
+
+
+def cancel_replace_partial(data: object) -> ApiError:
+    return ApiError(CONFLICT, -2021, "Order cancel-replace partially failed.", data=data)
+
+
+def cancel_replace_failed(data: object) -> ApiError:
+    return ApiError(BAD_REQUEST, -2022, "Order cancel-replace failed.", data=data)
 
 
 def oco_type() -> ApiError:
@@ -308,6 +318,17 @@ def oco_profit_misplaced(buy: bool) -> ApiError:
     if buy:
         return bad(-1198, "A take profit order in a buy OCO must be below.")
     return bad(-1199, "A take profit order in a sell OCO must be above.")
+
+
+def of_node(error: NodeError) -> ApiError:
+    """Turn the node's trouble into an answer that says whether the command may have taken effect."""
+    if isinstance(error, OverloadedError):
+        return overloaded()
+    if isinstance(error, UnavailableError):
+        return unavailable()
+    if isinstance(error, InvalidCommandError):
+        return bad(-1130, "Invalid data sent for a parameter.")
+    return outcome_unknown()
 
 
 # Rejections
@@ -378,6 +399,7 @@ REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
     ),
     Rejection.AMEND_PENDING: (_OF_AN_ORDER, "This order may not be amended while it is pending."),
     Rejection.CANCEL_REPLACE_FAILED: (-2022, "Order cancel-replace failed."),
+    Rejection.MAX_NUM_API_KEYS: (-1130, "This user has as many API keys as a user may have."),
     Rejection.COUNTDOWN_OUT_OF_RANGE: (
         -1130,
         "Data sent for parameter 'countdownTime' is not valid.",

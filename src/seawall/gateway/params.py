@@ -40,7 +40,11 @@ def parse_pairs(text: bytes) -> dict[str, str]:
         if b"%" in text or b"+" in text:
             for part in text.split(b"&"):
                 raw_name, _, raw_value = part.replace(b"+", b" ").partition(b"=")
-                _add(values, unquote_to_bytes(raw_name).decode(), unquote_to_bytes(raw_value).decode())
+                _add(
+                    values,
+                    unquote_to_bytes(raw_name).decode(),
+                    unquote_to_bytes(raw_value).decode(),
+                )
         else:
             for pair in text.decode().split("&"):
                 name, _, value = pair.partition("=")
@@ -79,7 +83,9 @@ class Params:
 
     __slots__ = ("_time_divisor", "values")
 
-    def __init__(self, values: Mapping[str, str] = _NO_VALUES, *, microseconds: bool = False) -> None:
+    def __init__(
+        self, values: Mapping[str, str] = _NO_VALUES, *, microseconds: bool = False
+    ) -> None:
         self.values = values
         self._time_divisor = 1_000 if microseconds else 1_000_000
 
@@ -129,7 +135,9 @@ class Params:
             return None
         found = re.fullmatch(r'\[\s*("[^"]*"(?:\s*,\s*"[^"]*")*)?\s*\]', value)
         if found is None:
-            raise errors.illegal_characters(name, r'^\["[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}\]$')
+            raise errors.illegal_characters(
+                name, r'^\["[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}\]$'
+            )
         listed = re.findall(r'"([^"]*)"', found[1] or "")
         for symbol in listed:
             if _SYMBOL.fullmatch(symbol) is None or _LOWER.search(symbol) is not None:

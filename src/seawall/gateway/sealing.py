@@ -54,7 +54,9 @@ class Sealer:
             raise SealError(f"sealed under master key {key_id!r}, not {self.key_id!r}")
         try:
             data = base64.b64decode(payload, validate=True)
-            opened = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._bound(owner))
+            opened = self._cipher.decrypt(
+                data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._bound(owner)
+            )
         except (ValueError, InvalidTag):
             raise SealError("the sealed secret is damaged or another owner's") from None
         return opened.decode()

@@ -149,9 +149,7 @@ class Throttle:
         self.refused += 1
         raise _banned(until_ns, now_ns)
 
-    def _refuse(
-        self, ip: str, window: Window, what: str, interval: str, now_ns: int
-    ) -> None:
+    def _refuse(self, ip: str, window: Window, what: str, interval: str, now_ns: int) -> None:
         self.refused += 1
         if self._refusals.add(ip, 1, now_ns) > self.settings.ban_after_refusals:
             raise _banned(self._ban(ip, now_ns), now_ns)

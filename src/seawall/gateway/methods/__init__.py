@@ -9,7 +9,7 @@ from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.params import Params
-from seawall.node.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from seawall.node.errors import NodeError
 
 METHODS: Mapping[str, Method] = {method.name: method for method in ALL}
 """By name, REST-only ones included."""
@@ -32,12 +32,8 @@ async def call(context: Context, method: Method, caller: Caller, params: Params)
         context.throttle.admit_orders(caller.user_id, method.order_count, context.now_ns())
     try:
         return await method.handler(context, caller, params)
-    except OverloadedError:
-        raise errors.overloaded() from None
-    except UnavailableError:
-        raise errors.unavailable() from None
-    except OutcomeUnknownError:
-        raise errors.outcome_unknown() from None
+    except NodeError as error:
+        raise errors.of_node(error) from error
 
 
 def weight_of(method: Method, params: Params) -> int:

@@ -20,9 +20,7 @@ _DAY_NS = _DAY_HOURS * 3_600_000_000_000
 async def order_status(context: Context, caller: Caller, params: Params) -> object:
     market = market_of(context, params)
     order_id, client_order_id = read_which(params)
-    row = await context.node.views.order(
-        caller.user_id, market.symbol, order_id, client_order_id
-    )
+    row = await context.node.views.order(caller.user_id, market.symbol, order_id, client_order_id)
     if row is None:
         raise errors.no_such_order()
     return row_answer(market, row, params)
@@ -136,7 +134,7 @@ def _prevented(market: Market, row: PreventedMatchRow, params: Params) -> dict[s
 
 
 async def allocations(context: Context, caller: Caller, params: Params) -> object:
-    """Always none: no order is routed through several books here."""
+    """Answer with none: no order is routed through several books here."""
     market_of(context, params)
     return []
 

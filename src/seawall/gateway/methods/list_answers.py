@@ -16,7 +16,12 @@ def contingency_text(contingency: Contingency) -> str:
 
 
 def _head(
-    order_list: OrderList, at_ns: int, params: Params, *, done: bool, client_ids: list[tuple[int, str]]
+    order_list: OrderList,
+    at_ns: int,
+    params: Params,
+    *,
+    done: bool,
+    client_ids: list[tuple[int, str]],
 ) -> dict[str, object]:
     return {
         "orderListId": order_list.order_list_id,

@@ -42,7 +42,15 @@ _FULL_BY_DEFAULT = frozenset({OrderType.LIMIT, OrderType.MARKET})
 class Outcome:
     """What one command's events did to one order."""
 
-    __slots__ = ("filled_lots", "filled_quote", "prevented_lots", "prevented_match_id", "status", "trades", "triggered")
+    __slots__ = (
+        "filled_lots",
+        "filled_quote",
+        "prevented_lots",
+        "prevented_match_id",
+        "status",
+        "trades",
+        "triggered",
+    )
 
     def __init__(self, order: Order, events: Iterable[Event]) -> None:
         self.filled_lots = 0
@@ -84,7 +92,7 @@ class Outcome:
             self.prevented_match_id = event.prevented_match_id
 
 
-def accepted(  # noqa: PLR0914  # one answer has as many parts as Binance gives it
+def accepted(
     market: Market,
     order: Order,
     terms: OrderTerms,

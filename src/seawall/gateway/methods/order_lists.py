@@ -61,7 +61,7 @@ async def place_oco(context: Context, caller: Caller, params: Params) -> object:
 
 
 async def place_legacy_oco(context: Context, caller: Caller, params: Params) -> object:
-    """The OCO of old: a limit maker and a stop, told apart by their parameters."""
+    """Place an OCO in its old form: a limit maker and a stop, told apart by their parameters."""
     market = order_terms.market_of(context, params)
     instrument = market.instrument
     try:
@@ -90,9 +90,7 @@ async def place_otoco(context: Context, caller: Caller, params: Params) -> objec
     above = read_terms(params, market.instrument, caller, _PENDING_ABOVE)
     below = read_terms(params, market.instrument, caller, _PENDING_BELOW)
     _check_oco(above, below)
-    return await _place(
-        context, caller, params, market, Contingency.OTOCO, (working, above, below)
-    )
+    return await _place(context, caller, params, market, Contingency.OTOCO, (working, above, below))
 
 
 def _read_working(params: Params, market: Market, caller: Caller) -> OrderTerms:
@@ -107,8 +105,9 @@ def _check_oco(above: OrderTerms, below: OrderTerms) -> None:
     for terms in (above, below):
         if terms.type not in _IN_OCO:
             raise errors.oco_type()
-        iceberg_needs_gtc = (
-            terms.iceberg_size is not None and terms.time_in_force not in (None, TimeInForce.GTC)
+        iceberg_needs_gtc = terms.iceberg_size is not None and terms.time_in_force not in (
+            None,
+            TimeInForce.GTC,
         )
         if iceberg_needs_gtc:
             raise errors.oco_iceberg()
@@ -192,8 +191,10 @@ async def cancel_list(context: Context, caller: Caller, params: Params) -> objec
         return list_row(row, params)
     canceled_list = next(
         event.order.order_list
-        for event in committed.events
-        if isinstance(event, OrderCanceled) and event.order.order_list is not None
+        for event in reversed(committed.events)
+        if isinstance(event, OrderCanceled)
+        and event.order.user_id == caller.user_id
+        and event.order.order_list is not None
     )
     return list_canceled(market, canceled_list, cancel_id, committed, params)
 

@@ -93,9 +93,7 @@ _LIMIT_NEVER = ("quote_amount", "stop_price", "trailing")
 _STOP = _Rule(
     needs=("size",), never=("price", "time_in_force", "quote_amount", "iceberg"), stops=True
 )
-_STOP_LIMIT = _Rule(
-    needs=("time_in_force", "size", "price"), never=("quote_amount",), stops=True
-)
+_STOP_LIMIT = _Rule(needs=("time_in_force", "size", "price"), never=("quote_amount",), stops=True)
 _RULES: Mapping[OrderType, _Rule] = {
     OrderType.LIMIT: _Rule(needs=("time_in_force", "size", "price"), never=_LIMIT_NEVER),
     OrderType.LIMIT_MAKER: _Rule(needs=("size", "price"), never=("time_in_force", *_LIMIT_NEVER)),
@@ -128,7 +126,9 @@ def known_market(context: Context, symbol: str) -> Market:
     return market
 
 
-def read_terms(params: Params, instrument: Instrument, caller: Caller, fields: Fields) -> OrderTerms:
+def read_terms(
+    params: Params, instrument: Instrument, caller: Caller, fields: Fields
+) -> OrderTerms:
     """Return one order as its parameters ask for it."""
     side = _enum(params, fields.side, Side, errors.bad_side)
     order_type = _enum(params, fields.type, OrderType, errors.bad_order_type)
@@ -238,4 +238,3 @@ def _strategy_type(params: Params, name: str) -> int | None:
     if number is not None and number < _STRATEGY_TYPE_MIN:
         raise errors.bad_strategy_type()
     return number
-

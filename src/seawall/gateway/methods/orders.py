@@ -6,6 +6,7 @@ from seawall.core.preview import preview_place_order
 from seawall.core.spot_state import Market
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.encode import scale_of
 from seawall.gateway.methods import order_answers, order_terms
 from seawall.gateway.methods.account import order_test_commission
 from seawall.gateway.methods.list_answers import list_canceled
@@ -48,23 +49,32 @@ async def submit(context: Context, caller: Caller, command: SpotCommand) -> Comm
 
 
 def refusal(events: list[Event], order_code: int) -> errors.ApiError | None:
-    """Return the error that answers a refused command, or None if it took effect."""
-    first = events[0] if events else None
-    if isinstance(first, CommandRejected):
-        return errors.rejected(first.reason, order_code)
+    """Return the error that answers a refused command, or None if it took effect.
+
+    What time had made due stands before the command's own events, so all are looked at.
+    """
+    for event in events:
+        if isinstance(event, CommandRejected):
+            return errors.rejected(event.reason, order_code)
     return None
 
 
 def repeated(events: list[Event]) -> bool:
-    return bool(events) and isinstance(events[0], CommandRepeated)
+    return any(isinstance(event, CommandRepeated) for event in events)
 
 
 def first_accepted(events: list[Event]) -> Order:
+    """Return the order that the command placed: only a command places orders."""
     return next(event.order for event in events if isinstance(event, OrderAccepted))
 
 
-def canceled_orders(events: list[Event]) -> Iterator[OrderCanceled]:
-    return (event for event in events if isinstance(event, OrderCanceled))
+def canceled_orders(events: list[Event], user_id: int, symbol: str) -> Iterator[OrderCanceled]:
+    """Yield the user's canceled orders, leaving out what others' countdowns canceled."""
+    for event in events:
+        if isinstance(event, OrderCanceled):
+            order = event.order
+            if order.user_id == user_id and order.symbol == symbol:
+                yield event
 
 
 def read_place(context: Context, caller: Caller, params: Params) -> tuple[Market, PlaceOrder]:
@@ -103,9 +113,7 @@ async def answer_placed(
     if repeated(events):
         return await present_state(context, caller, params, market, terms.client_order_id)
     order = first_accepted(events)
-    return order_answers.accepted(
-        market, order, terms, events, committed.at_ns, params, response
-    )
+    return order_answers.accepted(market, order, terms, events, committed.at_ns, params, response)
 
 
 async def present_state(
@@ -117,9 +125,7 @@ async def present_state(
     order_id: int | None = None,
 ) -> dict[str, object]:
     """Answer a repeated command with the order as it stands now."""
-    row = await context.node.views.order(
-        caller.user_id, market.symbol, order_id, client_order_id
-    )
+    row = await context.node.views.order(caller.user_id, market.symbol, order_id, client_order_id)
     if row is None:
         raise errors.command_id_reused()
     answer = order_answers.row_answer(market, row, params)
@@ -177,27 +183,22 @@ async def cancel(context: Context, caller: Caller, params: Params) -> object:
         raise error
     if repeated(committed.events):
         return await present_state(context, caller, params, market, client_order_id, order_id)
-    return answer_canceled(market, committed, cancel_id, order_id, client_order_id, params)
+    return answer_canceled(market, committed, command, params)
 
 
 def answer_canceled(
-    market: Market,
-    committed: Committed,
-    cancel_id: str,
-    order_id: int | None,
-    client_order_id: str | None,
-    params: Params,
+    market: Market, committed: Committed, command: CancelOrder, params: Params
 ) -> dict[str, object]:
     """Answer with the order that was named, though its whole list went with it."""
-    found = [event.order for event in canceled_orders(committed.events)]
     named = [
-        order
-        for order in found
-        if order.order_id == order_id
-        or (order_id is None and order.client_order_id == client_order_id)
+        event.order
+        for event in canceled_orders(committed.events, command.user_id, command.symbol)
+        if event.order.order_id == command.order_id
+        or (command.order_id is None and event.order.client_order_id == command.client_order_id)
     ]
+    # A client's id may have been used before; the command's own event stands last.
     return order_answers.canceled(
-        market, (named or found)[0], cancel_id, committed.at_ns, params
+        market, named[-1], command.cancel_client_order_id, committed.at_ns, params
     )
 
 
@@ -210,7 +211,7 @@ async def cancel_open(context: Context, caller: Caller, params: Params) -> objec
         raise error
     answers: list[object] = []
     lists_seen: list[int] = []
-    for event in canceled_orders(committed.events):
+    for event in canceled_orders(committed.events, caller.user_id, market.symbol):
         order_list = event.order.order_list
         if order_list is None:
             cancel_id = event.cancel_client_order_id or event.order.client_order_id
@@ -220,8 +221,6 @@ async def cancel_open(context: Context, caller: Caller, params: Params) -> objec
         elif order_list.order_list_id not in lists_seen:
             lists_seen.append(order_list.order_list_id)
             answers.append(list_canceled(market, order_list, "", committed, params))
-    if not answers and not repeated(committed.events):
-        raise errors.rejected_unknown_order()
     return answers
 
 
@@ -255,7 +254,7 @@ def _amended(market: Market, committed: Committed, params: Params) -> dict[str, 
     event = next(event for event in committed.events if isinstance(event, OrderAmended))
     row = order_answers.live_row(event.order)
     shown = order_answers.row_answer(market, row, params)
-    scale = order_answers.scale_of(market.instrument)
+    scale = scale_of(market.instrument)
     size, filled = scale.size(event.size_lots), scale.size(event.filled_lots)
     status = "PARTIALLY_FILLED" if event.filled_lots else "NEW"
     answer: dict[str, object] = {

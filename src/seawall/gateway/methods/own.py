@@ -109,7 +109,7 @@ async def countdown_cancel(context: Context, caller: Caller, params: Params) -> 
         raise error
     deadline_ns = 0
     for event in committed.events:
-        if isinstance(event, CountdownSet):
+        if isinstance(event, CountdownSet) and event.user_id == caller.user_id:
             deadline_ns = event.deadline_ns
     return {
         "symbol": market.symbol,
@@ -119,7 +119,7 @@ async def countdown_cancel(context: Context, caller: Caller, params: Params) -> 
 
 
 async def echo(context: Context, caller: Caller, params: Params) -> object:
-    """The bare cost of a request, for the bench to compare with."""
+    """Show the bare cost of a request, for the bench to compare with."""
     return params.values
 
 

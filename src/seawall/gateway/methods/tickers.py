@@ -12,18 +12,14 @@ from seawall.gateway.methods.general import chosen_markets
 from seawall.gateway.params import Params
 from seawall.views.rows import Ticker
 
-_MINUTE_NS = 60_000_000_000
 _DAY_MINUTES = 1_440
-_DAY_NS = _DAY_MINUTES * _MINUTE_NS
 _WINDOW = re.compile(r"([0-9]{1,2})([mhd])", re.ASCII)
 _MINUTES = {"m": 1, "h": 60, "d": _DAY_MINUTES}
 _MOST = {"m": 59, "h": 23, "d": 7}
 _SYMBOLS_MAX = 100
 
 
-def _answer(
-    context: Context, params: Params, one: Callable[[Market], dict[str, object]]
-) -> object:
+def _answer(context: Context, params: Params, one: Callable[[Market], dict[str, object]]) -> object:
     markets = chosen_markets(context, params)
     if "symbol" in params and markets:
         return one(markets[0])
@@ -49,9 +45,7 @@ def weighted_average(market: Market, ticker: Ticker, scale: Scale) -> str:
     """Return the quote volume over the base volume, rounded down."""
     if not ticker.size_lots:
         return scale.price(0)
-    units = ticker.quote_atoms * market.tick_price // (
-        ticker.size_lots * market.atoms_per_tick_lot
-    )
+    units = ticker.quote_atoms * market.tick_price // (ticker.size_lots * market.atoms_per_tick_lot)
     return scale.prices(units)
 
 
@@ -109,9 +103,7 @@ async def ticker_24h(context: Context, caller: Caller, params: Params) -> object
     views = context.node.views
 
     def one(market: Market) -> dict[str, object]:
-        return day_ticker(
-            market, views.ticker(market.symbol, _DAY_MINUTES, now_ns), params, kind
-        )
+        return day_ticker(market, views.ticker(market.symbol, _DAY_MINUTES, now_ns), params, kind)
 
     return _answer(context, params, one)
 
@@ -119,18 +111,12 @@ async def ticker_24h(context: Context, caller: Caller, params: Params) -> object
 async def trading_day(context: Context, caller: Caller, params: Params) -> object:
     _need_markets(params)
     kind = _kind(params)
-    shift_ns = read_zone(params) * _MINUTE_NS
+    zone = read_zone(params)
     now_ns = context.now_ns()
-    start_ns = (now_ns + shift_ns) // _DAY_NS * _DAY_NS - shift_ns
-    minutes = (now_ns - start_ns) // _MINUTE_NS
     views = context.node.views
 
     def one(market: Market) -> dict[str, object]:
-        found = views.ticker(market.symbol, minutes, now_ns)
-        answer = _window(market, found, params, kind)
-        answer["openTime"] = params.time(start_ns)
-        answer["closeTime"] = params.time(start_ns + _DAY_NS - 1)
-        return answer
+        return _window(market, views.trading_day(market.symbol, now_ns, zone), params, kind)
 
     return _answer(context, params, one)
 

@@ -23,9 +23,7 @@ async def _submit(context: Context, command: IdentityCommand) -> list[Event]:
 
 async def start(context: Context, caller: Caller, params: Params) -> object:
     made = secrets.token_hex(_LISTEN_KEY_BYTES)
-    events = await _submit(
-        context, OpenListenKey(user_id=UserId(caller.user_id), listen_key=made)
-    )
+    events = await _submit(context, OpenListenKey(user_id=UserId(caller.user_id), listen_key=made))
     opened = next(event for event in events if isinstance(event, ListenKeyOpened))
     return {"listenKey": opened.listen_key}
 
@@ -33,9 +31,7 @@ async def start(context: Context, caller: Caller, params: Params) -> object:
 async def keep(context: Context, caller: Caller, params: Params) -> object:
     await _submit(
         context,
-        RenewListenKey(
-            user_id=UserId(caller.user_id), listen_key=params.need_text("listenKey")
-        ),
+        RenewListenKey(user_id=UserId(caller.user_id), listen_key=params.need_text("listenKey")),
     )
     return {}
 
@@ -43,9 +39,7 @@ async def keep(context: Context, caller: Caller, params: Params) -> object:
 async def close(context: Context, caller: Caller, params: Params) -> object:
     await _submit(
         context,
-        CloseListenKey(
-            user_id=UserId(caller.user_id), listen_key=params.need_text("listenKey")
-        ),
+        CloseListenKey(user_id=UserId(caller.user_id), listen_key=params.need_text("listenKey")),
     )
     return {}
 

@@ -1,0 +1,34 @@
+"""All methods of the API, in the order the reference lists them."""
+
+from seawall.gateway.context import Method
+from seawall.gateway.methods import (
+    account,
+    candles,
+    derivatives,
+    general,
+    history,
+    market,
+    order_lists,
+    orders,
+    own,
+    replace,
+    tickers,
+    user_streams,
+    wallet,
+)
+
+ALL: tuple[Method, ...] = (
+    *general.METHODS,
+    *market.METHODS,
+    *candles.METHODS,
+    *tickers.METHODS,
+    *orders.METHODS,
+    *replace.METHODS,
+    *order_lists.METHODS,
+    *history.METHODS,
+    *account.METHODS,
+    *user_streams.METHODS,
+    *wallet.METHODS,
+    *derivatives.METHODS,
+    *own.METHODS,
+)

@@ -1,0 +1,288 @@
+"""`/seawall/v1/operator`: running the exchange from its own machine.
+
+The rule: loopback only, with the token from `operator.token`, and every act is a journaled command.
+"""
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from seawall.gateway import errors
+from seawall.gateway.auth import ED25519, HMAC, UnsupportedKeyError, read_public_key
+from seawall.gateway.context import Context
+from seawall.gateway.encode import encode_json
+from seawall.gateway.errors import ApiError
+from seawall.gateway.sealing import key_owner, write_private
+from seawall.model.amounts import DecimalPrecisionError, DecimalSyntaxError, parse_decimal
+from seawall.model.commands import (
+    CreateApiKey,
+    CreateUser,
+    Credit,
+    DeleteApiKey,
+    SetAccountTier,
+    SetFeeTier,
+    SetMarketStatus,
+    SpotCommand,
+)
+from seawall.model.events import CommandRejected, Event, UserCreated
+from seawall.model.ids import AssetCode, Symbol, UserId
+from seawall.model.instruments import FeeTier
+from seawall.model.trading import MarketStatus
+from seawall.node.errors import NodeError
+
+T = TypeVar("T", bound=Struct)
+
+TOKEN_FILE = "operator.token"  # noqa: S105  # a file's name, not a token
+HEADER = "x-seawall-operator"
+_LOOPBACK = ("127.0.0.1", "::1", "testclient")
+_SECRET_BYTES = 32
+
+
+class NewUser(Struct, forbid_unknown_fields=True):
+    name: str
+
+
+class NewKey(Struct, forbid_unknown_fields=True, rename="camel"):
+    user: str
+    permissions: tuple[str, ...] = ("read", "trade")
+    label: str = ""
+    ip_allow: tuple[str, ...] = ()
+    kind: str = HMAC
+    public_key: str = ""
+
+
+class OldKey(Struct, forbid_unknown_fields=True, rename="camel"):
+    user: str
+    api_key: str
+
+
+class NewCredit(Struct, forbid_unknown_fields=True):
+    user: str
+    asset: str
+    amount: str
+    reference: str
+
+
+class NewStatus(Struct, forbid_unknown_fields=True):
+    status: MarketStatus
+    reason: str
+
+
+class NewTier(Struct, forbid_unknown_fields=True, rename="camel"):
+    """A tier's terms, or with `user` which tier a user has."""
+
+    tier: int
+    maker_ppm: int | None = None
+    taker_ppm: int | None = None
+    max_orders: int = 0
+    user: str | None = None
+
+
+class Operator:
+    """The operator's calls."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._token = read_token(context)
+
+    def routes(self) -> list[Route]:
+        at = "/seawall/v1/operator"
+        return [
+            Route(f"{at}/users", self._guarded(self.create_user), methods=["POST"]),
+            Route(f"{at}/keys", self._guarded(self.create_key), methods=["POST"]),
+            Route(f"{at}/keys", self._guarded(self.delete_key), methods=["DELETE"]),
+            Route(f"{at}/credits", self._guarded(self.credit), methods=["POST"]),
+            Route(
+                f"{at}/markets/{{symbol}}/status",
+                self._guarded(self.set_status),
+                methods=["POST"],
+            ),
+            Route(f"{at}/tiers", self._guarded(self.set_tier), methods=["POST"]),
+        ]
+
+    def _guarded(
+        self, act: Callable[[Request], Awaitable[object]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                self._admit(request)
+                result = await act(request)
+            except ApiError as error:
+                return json_response(error.body(), error.status)
+            except NodeError as error:
+                answer = errors.of_node(error)
+                return json_response(answer.body(), answer.status)
+            return json_response(result)
+
+        return answer
+
+    def _admit(self, request: Request) -> None:
+        client = request.client
+        if client is not None and client.host not in _LOOPBACK:
+            raise errors.operator_refused()
+        given = request.headers.get(HEADER, "")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise errors.operator_refused()
+
+    # What an operator may do
+
+    async def create_user(self, request: Request) -> object:
+        """Answer with the user of that name, creating it if there is none."""
+        wanted = await self._read(request, NewUser)
+        found = self._context.node.identity.by_name.get(wanted.name)
+        if found is not None:
+            return {"user": wanted.name, "userId": found.user_id, "created": False}
+        committed = await self._context.node.submit_identity(CreateUser(name=wanted.name))
+        _refuse_rejected(committed.events)
+        created = next(event for event in committed.events if isinstance(event, UserCreated))
+        return {"user": created.name, "userId": created.user_id, "created": True}
+
+    async def create_key(self, request: Request) -> object:
+        wanted = await self._read(request, NewKey)
+        user_id = self._user(wanted.user)
+        for network in wanted.ip_allow:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise errors.invalid_value("ipAllow") from None
+        api_key = secrets.token_hex(_SECRET_BYTES)
+        answer: dict[str, object] = {
+            "apiKey": api_key,
+            "user": wanted.user,
+            "kind": wanted.kind,
+            "permissions": wanted.permissions,
+        }
+        if wanted.kind == HMAC:
+            secret = secrets.token_hex(_SECRET_BYTES)
+            answer["secretKey"] = secret
+            material = self._context.sealer.seal(secret, key_owner(user_id, api_key))
+        elif wanted.kind == ED25519:
+            try:
+                read_public_key(wanted.public_key)
+            except UnsupportedKeyError as error:
+                raise errors.bad_public_key(str(error)) from None
+            material = wanted.public_key
+        else:
+            raise errors.bad_public_key("only hmac and ed25519 keys are supported, not RSA")
+        committed = await self._context.node.submit_identity(
+            CreateApiKey(
+                user_id=UserId(user_id),
+                api_key=api_key,
+                kind=wanted.kind,
+                material=material,
+                label=wanted.label,
+                permissions=wanted.permissions,
+                ip_allow=wanted.ip_allow,
+            )
+        )
+        _refuse_rejected(committed.events)
+        return answer
+
+    async def delete_key(self, request: Request) -> object:
+        wanted = await self._read(request, OldKey)
+        committed = await self._context.node.submit_identity(
+            DeleteApiKey(user_id=UserId(self._user(wanted.user)), api_key=wanted.api_key)
+        )
+        _refuse_rejected(committed.events)
+        return {"apiKey": wanted.api_key, "deleted": True}
+
+    async def credit(self, request: Request) -> object:
+        if not self._context.settings.demo:
+            raise errors.demo_only()
+        wanted = await self._read(request, NewCredit)
+        asset = self._context.node.spot.assets.get(wanted.asset)
+        if asset is None:
+            raise errors.invalid_value("asset")
+        try:
+            atoms = parse_decimal(wanted.amount, asset.decimals)
+        except DecimalPrecisionError:
+            raise errors.too_precise("amount") from None
+        except DecimalSyntaxError:
+            raise errors.invalid_value("amount") from None
+        return await self._submit_spot(
+            Credit(
+                user_id=UserId(self._user(wanted.user)),
+                asset=AssetCode(wanted.asset),
+                atoms=atoms,
+                reference=wanted.reference,
+            )
+        )
+
+    async def set_status(self, request: Request) -> object:
+        wanted = await self._read(request, NewStatus)
+        symbol = request.path_params["symbol"]
+        return await self._submit_spot(
+            SetMarketStatus(symbol=Symbol(symbol), status=wanted.status, reason=wanted.reason)
+        )
+
+    async def set_tier(self, request: Request) -> object:
+        wanted = await self._read(request, NewTier)
+        if wanted.user is not None:
+            return await self._submit_spot(
+                SetAccountTier(user_id=UserId(self._user(wanted.user)), tier=wanted.tier)
+            )
+        if wanted.maker_ppm is None or wanted.taker_ppm is None:
+            raise errors.either_missing("makerPpm", "takerPpm")
+        tier = FeeTier(
+            tier=wanted.tier,
+            maker_ppm=wanted.maker_ppm,
+            taker_ppm=wanted.taker_ppm,
+            max_orders=wanted.max_orders,
+        )
+        return await self._submit_spot(SetFeeTier(tier=tier))
+
+    # Helpers
+
+    def _user(self, name: str) -> int:
+        user = self._context.node.identity.by_name.get(name)
+        if user is None:
+            raise errors.invalid_value("user")
+        return user.user_id
+
+    async def _submit_spot(self, command: SpotCommand) -> object:
+        committed = await self._context.node.submit_spot(command)
+        _refuse_rejected(committed.events)
+        return {"sequence": committed.sequence, "time": committed.at_ns // 1_000_000}
+
+    async def _read(self, request: Request, of: type[T]) -> T:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._context.settings.body_bytes_max:
+                raise errors.body_too_large()
+        try:
+            return msgspec.json.decode(bytes(body), type=of)
+        except msgspec.ValidationError as error:
+            raise errors.bad(-1130, f"Invalid data sent for a parameter: {error}.") from None
+        except msgspec.DecodeError:
+            raise errors.bad_json() from None
+
+
+def read_token(context: Context) -> str:
+    """Read the operator's token, making one where there is none."""
+    path = context.settings.data / TOKEN_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, secrets.token_urlsafe(_SECRET_BYTES) + "\n")
+    return path.read_text().strip()
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    return Response(encode_json(content), status, media_type="application/json")
+
+
+def _refuse_rejected(events: list[Event]) -> None:
+    for event in events:
+        if isinstance(event, CommandRejected):
+            error = errors.rejected(event.reason, errors.NEW_ORDER_REJECTED)
+            detail = f" ({event.detail})" if event.detail else ""
+            error.message = f"{error.message}{detail}"
+            raise error

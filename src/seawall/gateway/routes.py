@@ -1,0 +1,202 @@
+"""The REST half of the gateway.  The rule: one dict lookup finds the method, and no framework runs.
+
+Raw ASGI: a request costs what decoding, authenticating and encoding it cost.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter_ns
+from typing import Any
+
+import structlog
+
+from seawall.gateway import errors
+from seawall.gateway.auth import without_signature
+from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.encode import encode_json
+from seawall.gateway.errors import ApiError
+from seawall.gateway.methods import ROUTES, call, weight_of
+from seawall.gateway.params import Params, merge_pairs
+from seawall.model import limits
+
+_LOG = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+_JSON: Header = (b"content-type", b"application/json;charset=UTF-8")
+_CLOSE: Header = (b"connection", b"close")
+_NOBODY = Caller()
+_PERMISSIONS = {Security.USER_DATA: "read", Security.TRADE: "trade"}
+
+
+class Request:
+    """What the hot path needs of one request's head."""
+
+    __slots__ = (
+        "api_key", "body_bytes", "chunked", "command_id", "forwarded", "ip", "query", "unit",
+        "used_weight", "user_id",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope) -> None:
+        self.query: bytes = scope["query_string"]
+        client = scope.get("client")
+        self.ip: str = client[0] if client else ""
+        self.api_key = ""
+        self.command_id = ""
+        self.forwarded = ""
+        self.unit = b""
+        self.body_bytes = 0
+        self.chunked = False
+        self.user_id = 0
+        self.used_weight = -1
+        for name, value in scope["headers"]:
+            if name == b"x-mbx-apikey":
+                self.api_key = value.decode("latin-1")
+            elif name == b"content-length":
+                self.body_bytes = int(value) if value.isdigit() else 0
+            elif name == b"transfer-encoding":
+                self.chunked = True
+            elif name == b"x-mbx-time-unit":
+                self.unit = value
+            elif name == b"x-seawall-command-id":
+                self.command_id = value.decode("latin-1")
+            elif name == b"x-forwarded-for":
+                self.forwarded = value.decode("latin-1")
+
+
+class Rest:
+    """Answers the requests of the route table."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._proxies = frozenset(context.settings.trusted_proxies)
+
+    async def serve(self, method: Method, scope: Scope, receive: Receive, send: Send) -> None:
+        started_ns = perf_counter_ns()
+        request = Request(scope)
+        if self._proxies and request.ip in self._proxies and request.forwarded:
+            request.ip = request.forwarded.rpartition(",")[2].strip()
+        status = 200
+        extra: list[Header] = []
+        try:
+            result = await self._answer(method, request, receive)
+            body = encode_json(result)
+        except ApiError as error:
+            status = error.status
+            body = encode_json(error.body())
+            extra = self._error_headers(error)
+        except Exception:  # noqa: BLE001  # the client learns that it failed, the operator why
+            _LOG.exception("request_failed", route=method.name)
+            failed = errors.internal()
+            status, body = failed.status, encode_json(failed.body())
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *extra]
+        self._add_counts(headers, method, request)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        took_ns = perf_counter_ns() - started_ns
+        self._context.metrics.answered(method.name, status, took_ns)
+        if self._context.settings.access_log:
+            _LOG.info(
+                "request", route=method.name, status=status, ip=request.ip, took_us=took_ns // 1_000
+            )
+
+    async def _answer(self, method: Method, request: Request, receive: Receive) -> object:
+        context = self._context
+        now_ns = context.now_ns()
+        body = b""
+        if request.body_bytes or request.chunked:
+            body = await self._read_body(request, receive)
+        values = merge_pairs(request.query, body)
+        params = Params(values, microseconds=self._microseconds(request))
+        request.used_weight = context.throttle.admit(request.ip, weight_of(method, params), now_ns)
+        caller = self._caller(method, request, values, body, now_ns)
+        request.user_id = caller.user_id
+        return await call(context, method, caller, params)
+
+    async def _read_body(self, request: Request, receive: Receive) -> bytes:
+        most = self._context.settings.body_bytes_max
+        if request.body_bytes > most:
+            raise errors.body_too_large()
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body"):
+            if len(body) > most:
+                raise errors.body_too_large()
+            message = await receive()
+            body += message.get("body", b"")
+        if len(body) > most:
+            raise errors.body_too_large()
+        return bytes(body)
+
+    def _caller(
+        self, method: Method, request: Request, values: dict[str, str], body: bytes, now_ns: int
+    ) -> Caller:
+        security = method.security
+        if security is Security.NONE:
+            return Caller(ip=request.ip) if request.ip else _NOBODY
+        keys = self._context.keys
+        if security is Security.USER_STREAM:
+            key = keys.known(request.api_key, request.ip)
+        else:
+            payload = without_signature(request.query) + without_signature(body)
+            key = keys.authenticate(
+                request.api_key, _PERMISSIONS[security], values, payload, request.ip, now_ns
+            )
+        if request.command_id and not _is_command_id(request.command_id):
+            raise errors.command_id_malformed()
+        return Caller(
+            user_id=key.user_id,
+            api_key=key.api_key,
+            permissions=key.permissions,
+            ip=request.ip,
+            command_id=request.command_id,
+        )
+
+    @staticmethod
+    def _microseconds(request: Request) -> bool:
+        unit = request.unit
+        if not unit:
+            return False
+        upper = unit.upper()
+        if upper == b"MICROSECOND":
+            return True
+        if upper == b"MILLISECOND":
+            return False
+        raise errors.bad_time_unit()
+
+    def _error_headers(self, error: ApiError) -> list[Header]:
+        extra: list[Header] = []
+        if error.retry_after_s:
+            extra.append((b"retry-after", b"%d" % error.retry_after_s))
+        if error.status in (errors.TOO_MANY, errors.BANNED):
+            self._context.metrics.throttled += 1
+        elif error.status == errors.TOO_LARGE:
+            extra.append(_CLOSE)
+        return extra
+
+    def _add_counts(self, headers: list[Header], method: Method, request: Request) -> None:
+        if request.used_weight >= 0:
+            used = b"%d" % request.used_weight
+            headers.append((b"x-mbx-used-weight", used))
+            headers.append((b"x-mbx-used-weight-1m", used))
+        if method.order_count and request.user_id:
+            throttle = self._context.throttle
+            short, long = throttle.orders_used(request.user_id, self._context.now_ns())
+            headers.append((b"x-mbx-order-count-10s", b"%d" % short))
+            headers.append((b"x-mbx-order-count-1d", b"%d" % long))
+
+
+def find_route(scope: Scope) -> Method | None:
+    return ROUTES.get(f"{scope['method']} {scope['path']}")
+
+
+def allowed_verbs(path: str) -> list[str]:
+    """Return the verbs that a path answers to."""
+    return [route.partition(" ")[0] for route in ROUTES if route.partition(" ")[2] == path]
+
+
+def _is_command_id(text: str) -> bool:
+    return len(text) <= limits.COMMAND_ID_CHARS - 20 and text.isascii() and text.isprintable()
