@@ -7,7 +7,6 @@ Both must stand at the same watermark: whoever rebuilds stops at the live one's 
 import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -91,23 +90,32 @@ def _watermark(connection: sqlite3.Connection) -> int:
 
 def _compare_table(table: str, live: sqlite3.Connection, rebuilt: sqlite3.Connection) -> list[str]:
     """Return the first difference and how many rows differ, walking both in key order."""
-    differ, first = 0, ""
-    pairs = zip_longest(_rows(live, _IN_ORDER[table]), _rows(rebuilt, _IN_ORDER[table]))
-    for live_row, rebuilt_row in pairs:
-        if live_row and rebuilt_row and _ENCODE(live_row) == _ENCODE(rebuilt_row):
-            continue
-        differ += 1
-        first = first or _describe(table, live_row, rebuilt_row)
-    return [f"{table}: {differ} rows differ, first {first}"] if differ else []
-
-
-def _describe(table: str, live_row: Row | None, rebuilt_row: Row | None) -> str:
     width = len(KEYS[table])
-    if live_row is None or rebuilt_row is None:
-        row = live_row or rebuilt_row or ()
-        where = "live" if rebuilt_row is None else "rebuilt"
-        return f"{row[:width]} only in {where}"
-    return f"{live_row[:width]}: live {live_row}, rebuilt {rebuilt_row}"
+    differ, first = 0, ""
+    lives, rebuilts = _rows(live, _IN_ORDER[table]), _rows(rebuilt, _IN_ORDER[table])
+    left, right = next(lives, None), next(rebuilts, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and _key(left, width) < _key(right, width)):
+            found = f"{left} only in live"
+            left = next(lives, None)
+        elif left is None or _key(right, width) < _key(left, width):
+            found = f"{right} only in rebuilt"
+            right = next(rebuilts, None)
+        else:
+            same = _ENCODE(left) == _ENCODE(right)
+            found = "" if same else f"live {left}, rebuilt {right}"
+            left, right = next(lives, None), next(rebuilts, None)
+        if found:
+            differ += 1
+            first = first or found
+    return [f"{table}: {differ} rows differ, first: {first}"] if differ else []
+
+
+def _key(row: Row, width: int) -> tuple[str, ...]:
+    """Return the key in a form that sorts as SQLite sorts it: names by text, numbers by size."""
+    return tuple(
+        f"{part:020d}" if isinstance(part, int) else str(part) for part in row[:width]
+    )
 
 
 def _rows(connection: sqlite3.Connection, statement: str) -> Iterator[Row]:
