@@ -16,11 +16,14 @@ from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
 from seawall.model.events import Event, LevelChanged, Traded
 from seawall.model.instruments import Instrument
 from seawall.node.node import Node
-from seawall.views.rows import Best, DepthDiffRow, Ticker
+from seawall.views.depth import DepthDiff
+from seawall.views.rows import AggTradeRow, Best, Candle, Ticker
 
 _DAY_MINUTES: Final = 1440
-_CANDLES: Final = 8
-"""Candles looked back on at each push; more periods than that never end between two pushes."""
+_CANDLES: Final = 1_000
+"""Candles sent at most after a pause of the clock."""
+_SHIFTED: Final = frozenset({"6h", "12h", "1d", "3d", "1w", "1M"})
+"""Intervals whose periods begin elsewhere by UTC+8 than by UTC."""
 
 Make = Callable[[int], object]
 """Builds a payload, given the length of the unit of time in ns."""
@@ -46,10 +49,8 @@ class Topic:
         self.open_ns = -1
         """Start of the oldest candle not yet sent as closed."""
         self.closes_ns = -1
-        self.first_update_id = 0
-        self.last_update_id = 0
-        self.bids: dict[int, int] = {}
-        self.asks: dict[int, int] = {}
+        self.diff: DepthDiff | None = None
+        self.last_agg_id = 0
 
     @property
     def is_empty(self) -> bool:
@@ -81,8 +82,7 @@ class Publisher:
         topic = self._topics.get(stream.name)
         if topic is None:
             topic = self._topics[stream.name] = Topic(stream)
-            if stream.kind in _FED_BY_ENTRIES:
-                self._at_once.setdefault((stream.kind, stream.symbol), []).append(topic)
+            self._follow(topic)
         topic.fresh = True
         topic.groups[microseconds][combined][socket] = None
 
@@ -95,39 +95,47 @@ class Publisher:
                 group.pop(socket, None)
         if topic.is_empty:
             del self._topics[stream.name]
-            if stream.kind in _FED_BY_ENTRIES:
-                fed = self._at_once[stream.kind, stream.symbol]
-                fed.remove(topic)
-                if not fed:
-                    del self._at_once[stream.kind, stream.symbol]
+            self._forsake(topic)
+
+    def _follow(self, topic: Topic) -> None:
+        stream = topic.stream
+        views = self._node.views
+        if stream.kind is StreamKind.DEPTH:
+            topic.diff = views.open_diff(stream.symbol)
+        elif stream.kind is StreamKind.AGG_TRADE:
+            told = views.recent_agg_trades(stream.symbol, 0)
+            topic.last_agg_id = told[-1].agg_id if told else 0
+        if stream.kind in _FED_BY_ENTRIES:
+            self._at_once.setdefault((stream.kind, stream.symbol), []).append(topic)
+
+    def _forsake(self, topic: Topic) -> None:
+        stream = topic.stream
+        if topic.diff is not None:
+            self._node.views.close_diff(stream.symbol, topic.diff)
+        if stream.kind in _FED_BY_ENTRIES:
+            fed = self._at_once[stream.kind, stream.symbol]
+            fed.remove(topic)
+            if not fed:
+                del self._at_once[stream.kind, stream.symbol]
 
     # With journal entries
 
     def on_entry(self, at_ns: int, events: list[Event]) -> None:
-        """Send what goes out at once; gather what goes out at its own speed."""
+        """Send what goes out at once."""
         if not self._at_once:
             return
         books: dict[str, None] = {}
-        trades: dict[str, int] = {}
+        trades: dict[str, None] = {}
         for event in events:
             if isinstance(event, LevelChanged):
                 books[event.symbol] = None
-                self._gather(event)
             elif isinstance(event, Traded):
-                trades.setdefault(event.symbol, event.trade_id)
+                trades[event.symbol] = None
                 self._send_trade(event, at_ns)
-        for symbol, first_trade_id in trades.items():
-            self._send_agg_trades(symbol, first_trade_id)
+        for symbol in trades:
+            self._send_agg_trades(symbol)
         for symbol in books:
             self._send_best(symbol)
-
-    def _gather(self, event: LevelChanged) -> None:
-        for topic in self._at_once.get((StreamKind.DEPTH, event.symbol), ()):
-            if topic.first_update_id == 0:
-                topic.first_update_id = event.update_id
-            topic.last_update_id = event.update_id
-            side = topic.bids if event.is_bid else topic.asks
-            side[event.price_ticks] = event.visible_lots
 
     def _send_trade(self, event: Traded, at_ns: int) -> None:
         instrument = self._instrument(event.symbol)
@@ -145,16 +153,15 @@ class Publisher:
                 ),
             )
 
-    def _send_agg_trades(self, symbol: str, first_trade_id: int) -> None:
-        topics = self._at_once.get((StreamKind.AGG_TRADE, symbol))
-        if topics is None:
-            return
-        instrument = self._instrument(symbol)
-        for row in self._node.views.agg_trades_from(symbol, first_trade_id):
-            for topic in topics:
-                self._send(
-                    topic, lambda unit_ns, row=row: payloads.agg_trade(instrument, row, unit_ns)
-                )
+    def _send_agg_trades(self, symbol: str) -> None:
+        for topic in self._at_once.get((StreamKind.AGG_TRADE, symbol), ()):
+            for row in self._node.views.recent_agg_trades(symbol, topic.last_agg_id):
+                topic.last_agg_id = row.agg_id
+                self._send_agg_trade(topic, row)
+
+    def _send_agg_trade(self, topic: Topic, row: AggTradeRow) -> None:
+        instrument = self._instrument(topic.stream.symbol)
+        self._send(topic, lambda unit_ns: payloads.agg_trade(instrument, row, unit_ns))
 
     def _send_best(self, symbol: str) -> None:
         one = self._at_once.get((StreamKind.BOOK_TICKER, symbol), ())
@@ -220,17 +227,9 @@ class Publisher:
                 assert_never(unknown)
 
     def _send_depth_diff(self, topic: Topic, now_ns: int) -> None:
-        if topic.first_update_id == 0:
+        diff = None if topic.diff is None else topic.diff.drain()
+        if diff is None:
             return
-        diff = DepthDiffRow(
-            first_update_id=topic.first_update_id,
-            last_update_id=topic.last_update_id,
-            bids=sorted(topic.bids.items(), reverse=True),
-            asks=sorted(topic.asks.items()),
-        )
-        topic.first_update_id = 0
-        topic.bids = {}
-        topic.asks = {}
         instrument = self._instrument(topic.stream.symbol)
         self._send(topic, lambda unit_ns: payloads.depth_diff(instrument, diff, now_ns, unit_ns))
 
@@ -244,22 +243,8 @@ class Publisher:
         self._send(topic, lambda _unit_ns: payloads.partial_depth(instrument, depth))
 
     async def _send_klines(self, topic: Topic, now_ns: int) -> None:
-        stream = topic.stream
-        instrument = self._instrument(stream.symbol)
-        candles = await self._node.views.candles(
-            stream.symbol,
-            stream.interval,
-            None,
-            None,
-            _CANDLES,
-            self._node.spot.at_ns,
-            offset_minutes=stream.offset_minutes,
-        )
-        if topic.open_ns < 0:
-            candles = candles[-1:]
-        for candle in candles:
-            if candle.open_ns < topic.open_ns:
-                continue
+        """Send the candle that forms, and before it those that ended since the last time."""
+        for candle in await self._candles(topic):
             if candle.closed:
                 topic.open_ns = candle.close_ns + 1
                 topic.closes_ns = -1
@@ -268,12 +253,38 @@ class Publisher:
                 topic.closes_ns = candle.close_ns
             if candle != topic.seen or topic.fresh:
                 topic.seen = candle
-                self._send(
-                    topic,
-                    lambda unit_ns, candle=candle: payloads.kline(
-                        instrument, stream.interval, candle, now_ns, unit_ns
-                    ),
-                )
+                self._send_kline(topic, candle, now_ns)
+
+    def _send_kline(self, topic: Topic, candle: Candle, now_ns: int) -> None:
+        instrument = self._instrument(topic.stream.symbol)
+        interval = topic.stream.interval
+        self._send(
+            topic,
+            lambda unit_ns: payloads.kline(instrument, interval, candle, now_ns, unit_ns),
+        )
+
+    async def _candles(self, topic: Topic) -> list[Candle]:
+        """Return the candles from the oldest not yet sent as closed to the one that forms."""
+        stream = topic.stream
+        views, at_ns = self._node.views, self._node.spot.at_ns
+        if stream.offset_minutes == 0 or stream.interval not in _SHIFTED:
+            found: list[Candle] = []
+            for periods_back in (0, 1, 2):
+                candle = views.live_candle(stream.symbol, stream.interval, at_ns, periods_back)
+                if candle is None or candle.open_ns < topic.open_ns:
+                    return found
+                found.insert(0, candle)
+                if topic.open_ns < 0 or candle.open_ns == topic.open_ns:
+                    return found
+        return await views.candles(
+            stream.symbol,
+            stream.interval,
+            topic.open_ns if topic.open_ns >= 0 else None,
+            None,
+            _CANDLES if topic.open_ns >= 0 else 1,
+            at_ns,
+            stream.offset_minutes,
+        )
 
     def _send_average(self, topic: Topic, now_ns: int) -> None:
         instrument = self._instrument(topic.stream.symbol)
@@ -336,9 +347,7 @@ class Publisher:
 
 
 _UNITS_NS: Final = (MILLISECOND_NS, MICROSECOND_NS)
-_FED_BY_ENTRIES: Final = frozenset(
-    {StreamKind.TRADE, StreamKind.AGG_TRADE, StreamKind.BOOK_TICKER, StreamKind.DEPTH}
-)
+_FED_BY_ENTRIES: Final = frozenset({StreamKind.TRADE, StreamKind.AGG_TRADE, StreamKind.BOOK_TICKER})
 
 
 def _shown(best: Best) -> tuple[int, int, int, int]:

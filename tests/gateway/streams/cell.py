@@ -1,5 +1,7 @@
 """A small spot cell for stories about streams: one market, three users, a clock of whole seconds."""
 
+from collections.abc import Callable
+
 from seawall.core.machine import commit_spot
 from seawall.core.spot_state import SpotState
 from seawall.gateway.stream_payloads import MILLISECOND_NS
@@ -46,10 +48,12 @@ def instrument() -> Instrument:
 class Cell:
     """Commits commands, one a second, and translates what they mean to everybody."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Callable[["Cell"], None] | None = None) -> None:
+        self.listener = listener
         self.state = SpotState()
         self.sequence = 0
         self.at_ns = START_NS
+        self.step_ns = 1_000_000_000
         self.events: list[Event] = []
         for code in ("BTC", "USDT"):
             self.commit(ListAsset(asset=Asset(code=AssetCode(code), name=code, decimals=8)))
@@ -70,8 +74,10 @@ class Cell:
     ) -> list[tuple[int, Message]]:
         """Apply one command; return every user's messages."""
         self.sequence += 1
-        self.at_ns += 1_000_000_000
+        self.at_ns += self.step_ns
         self.events = commit_spot(self.state, command, sequence=self.sequence, at_ns=self.at_ns)
+        if self.listener is not None:
+            self.listener(self)
         translator = Translator(
             self.state,
             wanted=frozenset({1, 2, 3}),
