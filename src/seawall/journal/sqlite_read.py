@@ -144,9 +144,7 @@ def read(
     entries: list[Entry] = []
     try:
         before = _batch_before(connection, path, first)
-        cursor = connection.execute(
-            _COLUMNS + "WHERE first > ? ORDER BY first", (before.first,)
-        )
+        cursor = connection.execute(_COLUMNS + "WHERE first > ? ORDER BY first", (before.first,))
         while len(entries) < wanted:
             row = cursor.fetchone()
             if row is None:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -56,22 +57,21 @@ class SqliteStore:
         self._written_bytes = 0
         self._appends = 0
         self._connection: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
         self._mark: headmark.HeadMark | None = None
-        self._lock = _take_lock(path)
-        try:
+        # Let go in the opposite order.  The last connection to close would copy the log into the
+        # database; so the last one is read-only, and cannot.
+        with ExitStack() as resources:
+            resources.callback(os.close, _take_lock(path))
             mark = _whole_or_new(path, cell, read_only=read_only)
             sqlite_read.check_log(path)
-            self._reader = sqlite_read.connect(path)
+            self._reader = resources.enter_context(closing(sqlite_read.connect(path)))
             self.head = sqlite_read.inspect(self._reader, path, cell, mark)
             if not read_only:
-                self._connection = _connect(path)
-                self._mark = headmark.HeadMark(mark_path(path))
+                self._mark = resources.enter_context(closing(headmark.HeadMark(mark_path(path))))
                 self._mark.write(self.head.sequence, self.head.hash)
-        except BaseException:
-            self.close()
-            raise
-        self._files = self._identities()
+                self._connection = resources.enter_context(closing(_connect(path)))
+            self._files = self._identities()
+            self._resources = resources.pop_all()
 
     def append(self, expected: int, epoch: int, payloads: Sequence[bytes]) -> Head:
         """Write one batch and return once it is durable; see `port.Journal.append`."""
@@ -116,17 +116,8 @@ class SqliteStore:
             self._checkpoint()
 
     def close(self) -> None:
-        """Let go of the files as they are: SQLite must not tidy up what it may have misread.
-
-        The last connection to close copies the log into the database, unless it is read-only.
-        """
-        if self._connection is not None:
-            self._connection.close()
-        if self._reader is not None:
-            self._reader.close()
-        if self._mark is not None:
-            self._mark.close()
-        os.close(self._lock)
+        """Let go of the files as they are: SQLite must not tidy up what it may have misread."""
+        self._resources.close()
         self._stopped = f"{self.path} was closed"
 
     def _checkpoint(self) -> None:

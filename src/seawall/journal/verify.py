@@ -87,7 +87,9 @@ async def verify(journal: Journal, progress: Callable[[int, int], None] | None =
             progress(sequence, head.sequence)
     end = walk.finish()
     if end.sequence == head.sequence and end != head:
-        raise JournalDamagedError(f"the chain ends in another hash than the head at {head.sequence}")
+        raise JournalDamagedError(
+            f"the chain ends in another hash than the head at {head.sequence}"
+        )
     return Verified(
         entries=sequence, batches=walk.batches, payload_bytes=walk.payload_bytes, head=end
     )

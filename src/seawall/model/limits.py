@@ -13,6 +13,10 @@ COMMAND_BYTES: Final = 1 << 16
 """One encoded command."""
 SEQUENCER_QUEUE: Final = 20_000
 """Commands waiting for the journal; the next one is refused as overloaded."""
+SEQUENCER_BYTES: Final = 64 << 20
+"""Encoded bytes waiting for the journal; past that, the next command is refused as overloaded."""
+APPEND_ATTEMPTS: Final = 5
+"""How often an append of unknown outcome is looked up or tried again before the cell stops."""
 COMMAND_IDS: Final = 200_000
 """Command ids remembered, per cell, oldest forgotten first."""
 COMMAND_ID_CHARS: Final = 64

@@ -1,0 +1,142 @@
+"""A cell as the node sees it.  The rule: the node knows no orders, only records and digests.
+
+The two factories at the end bind the core's functions; everything else of the node is generic.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from seawall.core.identity import commit_identity
+from seawall.core.identity_state import IdentityState
+from seawall.core.invariants import check_identity, check_spot
+from seawall.core.machine import commit_spot
+from seawall.core.snapshots import dump_identity, dump_spot, load_identity, load_spot
+from seawall.core.spot_state import SpotState
+from seawall.core.state_digest import digest_identity, digest_spot
+from seawall.model.commands import (
+    Command,
+    IdentityRecord,
+    SpotRecord,
+    decode_identity_record,
+    decode_spot_record,
+    encode_record,
+)
+from seawall.model.events import Event
+from seawall.model.ids import IDENTITY, SPOT
+
+
+class State(Protocol):
+    """What every cell's state has."""
+
+    sequence: int
+    at_ns: int
+    epoch: int
+
+
+class Record(Protocol):
+    """One journal payload, decoded."""
+
+    @property
+    def at_ns(self) -> int: ...
+
+    @property
+    def command(self) -> Command: ...
+
+    @property
+    def command_id(self) -> str: ...
+
+
+class Commit(Protocol):
+    """The core's dispatch; the command is one of the cell's own, which decoding has made sure."""
+
+    def __call__(
+        self, state: Any, command: Any, *, sequence: int, at_ns: int, command_id: str = ""
+    ) -> list[Event]: ...
+
+
+S = TypeVar("S", bound=State)
+
+
+class Cell(Generic[S]):
+    """One state machine with the functions that drive it."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        state: S,
+        record: Callable[..., Any],
+        decode: Callable[[bytes], Record],
+        commit: Commit,
+        digest: Callable[[S], str],
+        dump: Callable[[S], bytes],
+        load: Callable[[bytes], S],
+        check: Callable[[S], None],
+    ) -> None:
+        self.name = name
+        self.state = state
+        self.decode = decode
+        self._record = record
+        self._commit = commit
+        self._digest = digest
+        self._dump = dump
+        self._load = load
+        self._check = check
+
+    def encode(self, command: Command, at_ns: int, command_id: str) -> bytes:
+        """Return a journal payload."""
+        return encode_record(self._record(at_ns=at_ns, command=command, command_id=command_id))
+
+    def commit(self, record: Record, sequence: int) -> list[Event]:
+        """Apply one durable entry; raises InvariantError only."""
+        return self._commit(
+            self.state,
+            record.command,
+            sequence=sequence,
+            at_ns=record.at_ns,
+            command_id=record.command_id,
+        )
+
+    def digest(self) -> str:
+        return self._digest(self.state)
+
+    def dump(self) -> bytes:
+        return self._dump(self.state)
+
+    def load(self, data: bytes) -> None:
+        """Replace the state; raises whatever the data deserves, and then changes nothing."""
+        self.state = self._load(data)
+
+    def check(self) -> None:
+        """Raise InvariantError unless every invariant of the state holds."""
+        self._check(self.state)
+
+
+def spot_cell() -> Cell[SpotState]:
+    """Return an empty spot cell."""
+    return Cell(
+        name=SPOT,
+        state=SpotState(),
+        record=SpotRecord,
+        decode=decode_spot_record,
+        commit=commit_spot,
+        digest=digest_spot,
+        dump=dump_spot,
+        load=load_spot,
+        check=check_spot,
+    )
+
+
+def identity_cell() -> Cell[IdentityState]:
+    """Return an empty identity cell."""
+    return Cell(
+        name=IDENTITY,
+        state=IdentityState(),
+        record=IdentityRecord,
+        decode=decode_identity_record,
+        commit=commit_identity,
+        digest=digest_identity,
+        dump=dump_identity,
+        load=load_identity,
+        check=check_identity,
+    )

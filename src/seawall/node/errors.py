@@ -1,0 +1,25 @@
+"""What the node could not do.  The rule: each says whether the command may have taken effect."""
+
+
+class NodeError(Exception):
+    """Any trouble of the node with a command."""
+
+
+class InvalidCommandError(NodeError, ValueError):
+    """The command cannot be journaled: too large, or not of its declared types.  Not executed."""
+
+
+class OverloadedError(NodeError):
+    """Too many commands wait already.  Surely not executed."""
+
+
+class UnavailableError(NodeError):
+    """The cell takes no commands: journal full or damaged, not leading.  Surely not executed."""
+
+
+class OutcomeUnknownError(NodeError):
+    """The command may have been executed; ask again with the same command id."""
+
+
+class ReplayError(NodeError):
+    """The journal holds an entry that this program cannot read."""

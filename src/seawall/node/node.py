@@ -1,0 +1,310 @@
+"""The node: cells, journals and views put together.  The rule: only here do they meet.
+
+A start loads the newest snapshot that journal and digest confirm, replays the rest, takes the lead
+with the next epoch, and then serves.  A stop answers what was taken and leaves a snapshot.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from seawall.core.identity_state import IdentityState
+from seawall.core.spot_state import SpotState
+from seawall.journal.port import Head, Journal
+from seawall.journal.sqlite import SqliteJournal
+from seawall.model.commands import Command, IdentityCommand, Lead, SpotCommand, Tick
+from seawall.model.events import Event
+from seawall.model.ids import CELLS, IDENTITY, SPOT, Epoch
+from seawall.node import snapshots
+from seawall.node.cell import Cell, identity_cell, spot_cell
+from seawall.node.checkpoints import Checkpoints
+from seawall.node.clock import Clock, SystemClock
+from seawall.node.driver import CellDriver, Committed, Listener
+from seawall.node.metrics import NodeMetrics
+from seawall.node.replay import Progress, replay
+from seawall.node.settings import NodeSettings
+from seawall.node.snapshots import Snapshot, SnapshotError
+from seawall.views.history import HistoryBehindError
+from seawall.views.views import Views
+
+__all__ = ["CellHealth", "Committed", "Health", "Listener", "Node", "NodeSettings"]
+
+_log = structlog.get_logger("seawall.node")
+
+_TICK_S: Final = 1.0
+_LOOK_S: Final = 0.25
+"""How often it is looked whether a tick is due."""
+_CLOSED: Final = "the node was closed"
+
+OpenJournal = Callable[[str], Awaitable[Journal]]
+
+
+class CellHealth(Struct, frozen=True, kw_only=True):
+    """How one cell is."""
+
+    cell: str
+    status: str
+    """leading, full or stopped"""
+    reason: str
+    sequence: int
+    at_ns: int
+    epoch: int
+    waiting: int
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How the node is; `ok` when every cell takes commands."""
+
+    ok: bool
+    cells: list[CellHealth]
+
+
+class Node:
+    """One process's replicas of all cells, leading them."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        clock: Clock,
+        journals: dict[str, Journal],
+        views: Views,
+        metrics: NodeMetrics,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.views = views
+        self.metrics = metrics
+        self._journals = journals
+        self._cells: dict[str, Cell[Any]] = {IDENTITY: identity_cell(), SPOT: spot_cell()}
+        self._drivers: dict[str, CellDriver] = {}
+        self._snapshot_at: dict[str, int] = {}
+        self._keeping: dict[str, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._stop_reasons: list[str] = []
+        self._something_stopped = asyncio.Event()
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        settings: NodeSettings,
+        clock: Clock | None = None,
+        *,
+        progress: Progress | None = None,
+        open_journal: OpenJournal | None = None,
+    ) -> "Node":
+        """Start from the data directory, or make a new one; returns once the node leads.
+
+        Raises JournalError if a journal cannot be trusted, InvariantError if a replay goes wrong.
+        """
+        node = cls(settings, clock or SystemClock(), {}, Views.open(settings.data), NodeMetrics())
+        try:
+            for name in CELLS:
+                node._journals[name] = await (open_journal or node._open_journal)(name)
+            for name in CELLS:
+                await node._start_cell(name, progress)
+            if settings.ticks:
+                node._tick()
+        except BaseException:
+            await node._abandon()
+            raise
+        return node
+
+    @property
+    def spot(self) -> SpotState:
+        state: SpotState = self._cells[SPOT].state
+        return state
+
+    @property
+    def identity(self) -> IdentityState:
+        state: IdentityState = self._cells[IDENTITY].state
+        return state
+
+    @property
+    def ready(self) -> bool:
+        """Whether every cell takes commands now."""
+        return not self._closed and all(
+            not driver.stopped and not driver.full for driver in self._drivers.values()
+        )
+
+    def health(self) -> Health:
+        return Health(ok=self.ready, cells=[_health(driver) for driver in self._drivers.values()])
+
+    async def wait_stopped(self) -> str:
+        """Return the reason once any cell has stopped by itself."""
+        await self._something_stopped.wait()
+        return self._stop_reasons[0]
+
+    def submit_spot(
+        self, command: SpotCommand, command_id: str = ""
+    ) -> "asyncio.Future[Committed]":
+        """Journal and apply a command; await the result, or one of `errors`.
+
+        A repeated `command_id` takes effect once: its events are then a `CommandRepeated`.
+        """
+        return self._drivers[SPOT].submit(command, command_id)
+
+    def submit_identity(
+        self, command: IdentityCommand, command_id: str = ""
+    ) -> "asyncio.Future[Committed]":
+        """Journal and apply a command of the identity cell; see `submit_spot`."""
+        return self._drivers[IDENTITY].submit(command, command_id)
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call `listener` for every entry from now on, before its submitter is answered."""
+        for driver in self._drivers.values():
+            driver.listeners.append(listener)
+
+    def remove_listener(self, listener: Listener) -> None:
+        for driver in self._drivers.values():
+            driver.listeners.remove(listener)
+
+    async def close(self) -> None:
+        """Answer what was taken, keep a snapshot, let go of the files."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for driver in self._drivers.values():
+            await driver.close(_CLOSED)
+        await asyncio.gather(*self._keeping.values())
+        if self.settings.snapshot_at_close:
+            for name, driver in self._drivers.items():
+                if driver.stopped == _CLOSED and driver.head.sequence > self._snapshot_at[name]:
+                    await self._keep(self._take(driver))
+        await self._let_go()
+
+    # Start
+
+    async def _open_journal(self, name: str) -> Journal:
+        return await SqliteJournal.open(self.settings.data / "journal" / f"{name}.sqlite", name)
+
+    async def _start_cell(self, name: str, progress: Progress | None) -> None:
+        cell, journal = self._cells[name], self._journals[name]
+        checkpoints = Checkpoints(cell, self.settings.checkpoint_entries)
+        head = await journal.head()
+        if name == SPOT:
+            self.views.check_journal(head.sequence)
+        self._snapshot_at[name] = await self._load_snapshot(cell, journal)
+        listener = self._on_entry if name == SPOT else None
+        head = await replay(cell, journal, checkpoints, listener=listener, progress=progress)
+        driver = CellDriver(
+            cell,
+            journal,
+            clock=self.clock,
+            checkpoints=checkpoints,
+            metrics=self.metrics.cell(name),
+        )
+        driver.views = listener
+        driver.on_batch = self._on_batch
+        driver.on_stop = self._on_stop
+        self._drivers[name] = driver
+        await self._lead(driver, head)
+
+    async def _load_snapshot(self, cell: Cell[Any], journal: Journal) -> int:
+        """Load the newest snapshot that fits; return its sequence, or 0."""
+        for path in snapshots.newest_first(self.settings.data / "snapshots", cell.name):
+            before = cell.state
+            try:
+                snapshot = await asyncio.to_thread(snapshots.read, path)
+                chain_hash = await journal.hash_at(snapshot.header.sequence)
+                snapshots.load(cell, snapshot, chain_hash)
+                if cell.name == SPOT:
+                    self.views.load(snapshot.views)
+            except (SnapshotError, HistoryBehindError, msgspec.MsgspecError) as error:
+                cell.state = before
+                _log.warning("snapshot passed over", path=str(path), reason=str(error))
+            else:
+                return snapshot.header.sequence
+        return 0
+
+    async def _lead(self, driver: CellDriver, head: Head) -> None:
+        epoch = max(head.epoch, driver.cell.state.epoch) + 1
+        driver.start(head, epoch)
+        await driver.submit(Lead(epoch=Epoch(epoch), node=self.settings.name))
+        self.metrics.view_lag_entries = self._view_lag
+
+    # While it runs
+
+    def _on_entry(
+        self, _cell: str, sequence: int, at_ns: int, _command: Command, events: list[Event]
+    ) -> None:
+        self.views.on_commit(sequence, at_ns, events)
+
+    def _on_batch(self, driver: CellDriver) -> None:
+        """Take a snapshot if one is due and none is being written."""
+        name = driver.cell.name
+        due = driver.head.sequence - self._snapshot_at[name] >= self.settings.snapshot_entries
+        if not due or name in self._keeping:
+            return
+        task = asyncio.get_running_loop().create_task(self._keep(self._take(driver)))
+        self._keeping[name] = task
+        task.add_done_callback(lambda _: self._keeping.pop(name, None))
+
+    def _take(self, driver: CellDriver) -> Snapshot:
+        """Return the cell's snapshot; quick enough to stand between two batches."""
+        started_s = asyncio.get_running_loop().time()
+        name = driver.cell.name
+        self._snapshot_at[name] = driver.head.sequence
+        views = self.views.dump() if name == SPOT else b""
+        snapshot = snapshots.take(driver.cell, driver.head.hash, views)
+        took_s = asyncio.get_running_loop().time() - started_s
+        self.metrics.cell(name).snapshot_seconds.observe(took_s)
+        return snapshot
+
+    async def _keep(self, snapshot: Snapshot) -> None:
+        """Write a snapshot, once history has caught up with it; trouble passes, it is a cache."""
+        try:
+            if snapshot.header.cell == SPOT:
+                await self.views.flush()
+            await asyncio.to_thread(snapshots.write, self.settings.data / "snapshots", snapshot)
+        except Exception:  # noqa: BLE001  (a cache that cannot be written stops nobody)
+            _log.exception("snapshot not written", cell=snapshot.header.cell)
+
+    def _on_stop(self, reason: str) -> None:
+        self._stop_reasons.append(reason)
+        self._something_stopped.set()
+
+    def _tick(self) -> None:
+        for driver in self._drivers.values():
+            if driver.quiet_s() >= _TICK_S:
+                driver.submit_own(Tick())
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._tick)
+
+    def _view_lag(self) -> int:
+        return self.views.sequence - self.views.watermark
+
+    # Stop
+
+    async def _abandon(self) -> None:
+        """Let go after a start that failed."""
+        self._closed = True
+        for driver in self._drivers.values():
+            await driver.close(_CLOSED)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            await self.views.close()
+        finally:
+            for journal in self._journals.values():
+                await journal.close()
+
+
+def _health(driver: CellDriver) -> CellHealth:
+    state = driver.cell.state
+    reason = driver.stopped or driver.full
+    return CellHealth(
+        cell=driver.cell.name,
+        status="stopped" if driver.stopped else "full" if driver.full else "leading",
+        reason=reason,
+        sequence=state.sequence,
+        at_ns=state.at_ns,
+        epoch=state.epoch,
+        waiting=driver.depth,
+    )
