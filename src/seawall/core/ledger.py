@@ -133,7 +133,7 @@ class Ledger:
             events.append(
                 BalanceChanged(balance.user_id, balance.asset, balance.free, balance.held)
             )
-        self._touched = []
+        self._touched.clear()
 
     def _touch(self, balance: Balance) -> None:
         if not balance.touched:
