@@ -321,7 +321,7 @@ def oco_profit_misplaced(buy: bool) -> ApiError:
 
 
 def of_node(error: NodeError) -> ApiError:
-    """Turn the node's trouble into an answer that says whether the command may have taken effect."""
+    """Turn the node's trouble into an answer that says if the command may have taken effect."""
     if isinstance(error, OverloadedError):
         return overloaded()
     if isinstance(error, UnavailableError):

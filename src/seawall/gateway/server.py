@@ -50,15 +50,15 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
-            if self._head_bytes == 0:
-                self.deadline_s = self.loop.time() + self._request_s
             self._head_bytes += len(data)
-            super().data_received(data)
-            if self._in_head and self._head_bytes > self._head_bytes_max:
-                self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
-        else:
-            super().data_received(data)
+        super().data_received(data)
+        if self._head_is_too_large():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self.deadline_s = self.loop.time() + self._request_s
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -69,6 +69,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self.deadline_s = 0.0
         super().on_message_complete()
+
+    def _head_is_too_large(self) -> bool:
+        return self._in_head and self._head_bytes > self._head_bytes_max
 
     def cut_off(self) -> None:
         """End a connection whose request did not arrive in time."""
@@ -111,6 +114,7 @@ class GatewayServer:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=app.settings.keep_alive_s,
                 timeout_graceful_shutdown=_GRACE_S,
                 limit_concurrency=app.settings.connections_max,

@@ -7,7 +7,7 @@ from seawall.model.commands import OrderTerms
 from seawall.model.events import OrderAccepted, OrderCanceled, OrderListDone
 from seawall.model.orders import OrderList
 from seawall.model.trading import Contingency, OrderListStatus
-from seawall.node.node import Committed
+from seawall.node.driver import Committed
 from seawall.views.rows import OrderListRow
 
 

@@ -30,7 +30,7 @@ from seawall.model.events import (
 from seawall.model.ids import OrderId, UserId
 from seawall.model.orders import Order
 from seawall.model.trading import CancelRestriction
-from seawall.node.node import Committed
+from seawall.node.driver import Committed
 
 PLACE_PARAMS = order_terms.ORDER.names() | {
     "symbol",

@@ -21,7 +21,7 @@ from seawall.model.events import CancelReplaceDecided
 from seawall.model.ids import UserId
 from seawall.model.rejections import Rejection
 from seawall.model.trading import CancelReplaceMode
-from seawall.node.node import Committed
+from seawall.node.driver import Committed
 
 SUCCESS = "SUCCESS"
 FAILURE = "FAILURE"
