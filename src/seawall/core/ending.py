@@ -99,7 +99,9 @@ def end_siblings(state: SpotState, market: Market, order: Order, events: list[Ev
         return
     for other in pair:
         if other is not order and other.status in _OPEN:
-            expire(state, market, other, BY_LIST, events)
+            # Without what follows for the list: this order, which lives on, must not end with it.
+            _close(state, market, other, _EXPIRED)
+            events.append(OrderExpired(other, BY_LIST))
 
 
 def _close(state: SpotState, market: Market, order: Order, status: OrderStatus) -> None:
