@@ -147,13 +147,13 @@ class StreamSession:
             raise StreamError(2, "Invalid request: params must be an array")
         match method:
             case "SUBSCRIBE":
-                return self._subscribe(_names(params))
+                self._subscribe(_names(params))
             case "UNSUBSCRIBE":
-                return self._unsubscribe(_names(params))
+                self._unsubscribe(_names(params))
             case "LIST_SUBSCRIPTIONS":
                 return [*self._streams, *self._listen_keys]
             case "SET_PROPERTY":
-                return self._set_property(params)
+                self._set_property(params)
             case "GET_PROPERTY":
                 return self._get_property(params)
             case _:
@@ -162,6 +162,7 @@ class StreamSession:
                     f"Invalid request: unknown variant `{str(method)[:64]}`, expected one of"
                     f" {_EXPECTED} at line 1 column {length}",
                 )
+        return None
 
     def _subscribe(self, names: list[str]) -> None:
         """Subscribe to all or, if one of the names is no stream, to none."""

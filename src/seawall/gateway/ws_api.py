@@ -39,15 +39,16 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _NULL: Final = Raw(b"null")
 
 
-class Request(Struct, frozen=True):
-    """One request as it came."""
+class Envelope(Struct, frozen=True):
+    """One request as it came: an object, its parts not yet looked into."""
 
-    method: str
     id: Raw = _NULL
-    params: dict[str, Raw] = {}
+    method: Raw = _NULL
+    params: Raw = _NULL
 
 
-_decode_request = msgspec.json.Decoder(Request).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_params = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -122,12 +123,11 @@ class ApiSession:
         method: Method | None = None
         body: dict[str, object]
         try:
-            request = _read(text)
-            request_id = request.id
-            _check_id(request_id)
-            values = _values(request.params)
+            envelope = _read(text)
+            request_id = _id(envelope)
+            name = _method(envelope)
+            values = _values(envelope)
             shows_limits = _flag(values.pop("returnRateLimits", None), default=shows_limits)
-            name = request.method.removeprefix(_VERSION)
             method = WS_METHODS.get(name)
             if method is None:
                 result = self._session_request(name, values)
@@ -326,40 +326,36 @@ def signature_payload(values: Mapping[str, str]) -> bytes:
     ).encode()
 
 
-def _read(text: str | bytes) -> Request:
+def _read(text: str | bytes) -> Envelope:
     try:
-        return _decode_request(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise errors.bad(-1135, f"Invalid JSON Request: {_fault(error)}") from None
+        return _decode_envelope(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise errors.bad(-1135, "Invalid JSON Request; expected an object.") from None
 
 
-def _fault(error: Exception) -> str:
-    """Say what is wrong in the words of the field that is wrong."""
-    text = str(error)
-    for field, kind in (("method", "string"), ("params", "object")):
-        if f"$.{field}" in text:
-            return f"Invalid '{field}' in JSON request; expected {_article(kind)}."
-        if f"field `{field}`" in text:
-            return f"missing field '{field}'."
-    return "malformed or not an object."
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _check_id(raw: Raw) -> None:
-    first = bytes(raw)[:1]
-    if first in (b"[", b"{", b"t", b"f"):
+def _id(envelope: Envelope) -> Raw:
+    if bytes(envelope.id)[:1] in (b"[", b"{", b"t", b"f"):
         raise errors.bad(
             -1135, "Invalid 'id' in JSON request; expected an integer, a string or null."
         )
+    return envelope.id
 
 
-def _values(params: Mapping[str, Raw]) -> dict[str, str]:
+def _method(envelope: Envelope) -> str:
+    if bytes(envelope.method)[:1] != b'"':
+        raise errors.bad(-1135, "Invalid 'method' in JSON request; expected a string.")
+    return _text(envelope.method).removeprefix(_VERSION)
+
+
+def _values(envelope: Envelope) -> dict[str, str]:
     """Return the parameters as the text they were sent as; null is as if not sent."""
+    raw_params = bytes(envelope.params)
+    if raw_params == b"null":
+        return {}
+    if raw_params[:1] != b"{":
+        raise errors.bad(-1135, "Invalid 'params' in JSON request; expected an object.")
     values: dict[str, str] = {}
-    for name, raw in params.items():
+    for name, raw in _decode_params(raw_params).items():
         if _NAME.fullmatch(name) is None:
             raise errors.undecodable()
         text = bytes(raw)
@@ -367,8 +363,15 @@ def _values(params: Mapping[str, Raw]) -> dict[str, str]:
             continue
         if text[:1] == b"{":
             raise errors.invalid_value(name)
-        values[name] = _decode_text(text) if text[:1] == b'"' else text.decode()
+        values[name] = _text(raw) if text[:1] == b'"' else text.decode()
     return values
+
+
+def _text(raw: Raw) -> str:
+    try:
+        return _decode_text(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise errors.undecodable() from None
 
 
 def _flag(value: str | None, *, default: bool) -> bool:
