@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ TABLES: Final = ("assets", "tiers", "markets")
 _HEADER: Final = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+")
 _PATH: Final = re.compile(r"\$([^`]*)")
 
+T = TypeVar("T")
 Table = dict[str, Any]
 
 
@@ -54,7 +55,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Configuration:
         layer, source = _read(file)
         _check_keys(layer, shape, source)
         for name in TABLES:
-            if name in layer:
+            if isinstance(layer.get(name), dict):
                 merged[name] = {}
         _merge(merged, layer)
         _convert(merged, source)
@@ -134,12 +135,16 @@ def _check_keys(layer: Table, shape: Table, source: Source, path: tuple[str, ...
         known = _known(here[:-1], shape)
         if known is not None and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            advice = f"Did you mean `{near[0]}`?" if near else "Known here: " + ", ".join(known)
+            advice = f"Did you mean `{near[0]}`?" if near else _list(known)
             raise ConfigurationError(
                 f"{source.place(here)}: unknown key `{'.'.join(here)}`", advice
             )
         if isinstance(value, dict):
             _check_keys(value, shape, source, here)
+
+
+def _list(known: list[str]) -> str:
+    return "Known here: " + (", ".join(known) or "nothing; it is a value, not a section") + "."
 
 
 def _known(path: tuple[str, ...], shape: Table) -> list[str] | None:
@@ -148,23 +153,34 @@ def _known(path: tuple[str, ...], shape: Table) -> list[str] | None:
         return None
     if path and path[0] in TABLES:
         table = next(f for f in msgspec.structs.fields(Configuration) if f.name == path[0])
-        section = table.type.__args__[1]
-        return list(section.__struct_fields__)
+        return list(table.type.__args__[1].__struct_fields__)
+    section: Any = shape
     for name in path:
-        shape = shape.get(name, {})
-    return list(shape) if isinstance(shape, dict) else []
+        section = section.get(name) if isinstance(section, dict) else None
+    return list(section) if isinstance(section, dict) else []
 
 
 def _convert(merged: Table, source: Source) -> Configuration:
+    fields = {field.name: field.type for field in msgspec.structs.fields(Configuration)}
+    for name in TABLES:
+        # One by one, for msgspec would name each of a table's things `[...]`.
+        table = merged[name] if isinstance(merged[name], dict) else {}
+        for key, value in table.items():
+            _section(value, fields[name].__args__[1], (name, key), source)
+    return _section(merged, Configuration, (), source)
+
+
+def _section(value: Any, kind: type[T], path: tuple[str, ...], source: Source) -> T:
     try:
-        return msgspec.convert(merged, Configuration)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         what = str(error)
-        found = _PATH.search(what)
-        path = tuple(found.group(1).strip(".").split(".")) if found else ()
-        # msgspec names a dict's values `[...]`; the message keeps what it can say.
+        if found := _PATH.search(what):
+            path = (*path, *found.group(1).strip(".").split("."))
+            what = what[: found.start()].removesuffix(" - at `")
+        place = f" at `{'.'.join(path)}`" if path else ""
         raise ConfigurationError(
-            f"{source.place(path)}: {what.replace('`$.', '`')}",
+            f"{source.place(path)}: {what[0].lower()}{what[1:]}{place}",
             "`seawall config show` prints every setting with its present value.",
         ) from error
 

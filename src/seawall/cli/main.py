@@ -1,5 +1,93 @@
-"""The command `seawall`.  The rule: names and exit codes are part of the contract."""
+"""The command `seawall`.  The rule: names and exit codes are part of the contract.
+
+Commands are imported when they are called, so that `--help` and `--version` are quick.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final
+
+from cyclopts import App, CycloptsError
+
+from seawall import __version__
+from seawall.cli.commands.drill import perform
+from seawall.cli.output import CliError, Exit, fail, human, notes
 
 
-def run() -> None:
-    """Run the command line."""
+def version() -> str:
+    """Say which Seawall this is, and whether its core is compiled."""
+    return f"seawall {__version__} ({core()} core)"
+
+
+def core() -> str:
+    """Return `compiled` or `plain`."""
+    path = import_module("seawall.core.book").__file__ or ""
+    return "plain" if path.endswith(".py") else "compiled"
+
+
+app = App(
+    name="seawall",
+    help="A crypto exchange that keeps its promises when its cloud goes down.",
+    help_epilogue=(
+        "Try `seawall up --demo`, then open http://127.0.0.1:8080 .\n\n"
+        "Every command takes `--json`. Exit codes: 0 done, 1 a check failed, 2 wrong usage or"
+        " configuration, 3 not reachable, 4 refused by the exchange."
+    ),
+    version=version,
+    version_flags=["--version"],
+    console=human,
+    error_console=notes,
+    result_action="return_value",
+)
+
+config = App(name="config", help="Look at the configuration.")
+keys = App(name="keys", help="Users' API keys.")
+market = App(name="market", help="Markets of a running exchange.")
+journal = App(name="journal", help="Look at the journals, and check them.")
+drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
+
+app.command(config)
+app.command(keys)
+app.command(market)
+app.command(journal)
+app.command(drill)
+
+COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
+    (app, "up", "up:up", "Run an exchange until Ctrl-C or SIGTERM."),
+    (app, "replay", "replay:play", "Play a capture of a real market, and compare."),
+    (app, "bench", "bench:bench", "Measure: engine, journal, api or recovery."),
+    (config, "check", "config:check", "Check the configuration, and print its markets."),
+    (config, "show", "config:show", "Print every setting with its present value."),
+    (keys, "create", "keys:create", "Create an API key on a running exchange."),
+    (market, "status", "market:status", "Change what a market accepts."),
+    (journal, "verify", "journal:verify", "Replay all, and check all that must hold."),
+    (journal, "show", "journal:show", "Print entries."),
+    (journal, "head", "journal:head", "Say where each journal ends."),
+    (drill, "list", "drill:names", "List the drills."),
+)
+"""Where a command stands, its name, its function, and its line in the help."""
+
+for group, name, function, line in COMMANDS:
+    group.command(f"seawall.cli.commands.{function}", name=name, help=line)
+drill.default(perform)
+
+
+def run(tokens: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    given = list(sys.argv[1:] if tokens is None else tokens)
+    as_json = "--json" in given
+    try:
+        result: Any = app(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        advice = "`seawall --help` lists the commands; each has a --help of its own."
+        fail(CliError(str(error), advice, Exit.USAGE), as_json=as_json)
+    except CliError as error:
+        fail(error, as_json=as_json)
+    except KeyboardInterrupt:
+        raise SystemExit(int(Exit.INTERRUPTED)) from None
+    except BrokenPipeError:
+        # Whoever read our output had enough; nothing more can be said to them.
+        sys.stderr.close()
+        raise SystemExit(int(Exit.OK)) from None
+    raise SystemExit(result if isinstance(result, int) else int(Exit.OK))

@@ -43,8 +43,12 @@ class CliError(Exception):
 
 def print_json(document: object) -> None:
     """Print one document; structs, paths and tuples are fine."""
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document, enc_hook=str)))
-    sys.stdout.buffer.write(b"\n")
+    print_encoded(msgspec.json.encode(document, enc_hook=str))
+
+
+def print_encoded(document: bytes) -> None:
+    """Print a document that is JSON already."""
+    sys.stdout.buffer.write(msgspec.json.format(document.strip()) + b"\n")
     sys.stdout.buffer.flush()
 
 

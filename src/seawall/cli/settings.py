@@ -1,6 +1,8 @@
 """What may be configured.  The rule: `defaults.toml` gives every value, so none is hidden here."""
 
-from msgspec import Struct, field
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
 
 from seawall.gateway.settings import ThrottleSettings
 
@@ -17,24 +19,24 @@ class ExchangeSection(Section, frozen=True, kw_only=True):
 
 class GatewaySection(Section, frozen=True, kw_only=True):
     host: str
-    port: int
+    port: Annotated[int, Meta(ge=0, le=65_535)]
     trusted_proxies: tuple[str, ...]
     access_log: bool
     throttle: ThrottleSettings
 
 
 class NodeSection(Section, frozen=True, kw_only=True):
-    name: str
+    name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")]
 
 
 class LogSection(Section, frozen=True, kw_only=True):
-    level: str
-    to: str
+    level: Literal["debug", "info", "warning", "error"]
+    to: Literal["file", "stderr"]
 
 
 class AssetSection(Section, frozen=True, kw_only=True):
     name: str
-    decimals: int
+    decimals: Annotated[int, Meta(ge=0, le=36)]
 
 
 class TierSection(Section, frozen=True, kw_only=True):

@@ -1,0 +1,89 @@
+"""`seawall drill`.  The rule: exit 0 only if every promise held.
+
+The laboratory is imported when a drill runs: the command line reads this module for its options.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from seawall.cli.options import Json
+from seawall.cli.output import CliError, Exit, human, print_encoded, print_json
+
+if TYPE_CHECKING:
+    from seawall.lab.drills import DrillReport
+
+
+def names(*, json: Json = False) -> int:
+    """List the drills."""
+    from seawall.lab.drills import DRILLS
+
+    if json:
+        print_json([{"name": drill.name, "summary": drill.summary} for drill in DRILLS.values()])
+        return 0
+    table = Table("drill", "what it does", box=None)
+    for drill in DRILLS.values():
+        table.add_row(drill.name, escape(drill.summary))
+    human.print(table)
+    return 0
+
+
+def perform(
+    name: str,
+    /,
+    *,
+    rounds: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 10,
+    seed: int | None = None,
+    out: Path = Path("drill-report"),
+    json: Json = False,
+) -> int:
+    """Run a drill, and write report.html and report.json.
+
+    Parameters
+    ----------
+    name
+        Which; `seawall drill list` has them.
+    rounds
+        How often the exchange is hurt.
+    seed
+        Repeats the choices of an earlier run; its report names it.
+    out
+        Directory of the report.
+    """
+    from seawall.lab.drills import DRILLS, DrillOptions
+    from seawall.lab.progress import bar, quiet
+
+    drill = DRILLS.get(name)
+    if drill is None:
+        raise CliError(
+            f"There is no drill `{name}`.",
+            f"There is: {', '.join(DRILLS)}. `seawall drill list` says what they do.",
+            Exit.USAGE,
+        )
+    options = DrillOptions(rounds=rounds, seed=seed)
+    if json:
+        report = asyncio.run(drill.perform(options, out, quiet))
+        print_encoded(report.to_json())
+    else:
+        with bar() as progress:
+            report = asyncio.run(drill.perform(options, out, progress))
+        _tell(report, out)
+    return int(Exit.OK if report.held else Exit.FAILED)
+
+
+def _positive(value: int) -> None:
+    if value < 1:
+        raise ValueError("there is at least one round")
+
+
+def _tell(report: "DrillReport", out: Path) -> None:
+    for promise in report.promises:
+        mark = "[green]✓[/]" if promise.held else "[red]✗[/]"
+        human.print(f"{mark} {escape(promise.name)} [dim]{escape(promise.evidence)}[/]")
+    for name, value in report.numbers.items():
+        human.print(f"  {name:<14} {value}", markup=False)
+    human.print(f"The report: {out / 'report.html'} (seed {report.seed})", markup=False)

@@ -1,0 +1,168 @@
+"""The composition root: one exchange, from configuration to clean stop.  The rule: parts meet here.
+
+Starts in the order of dependence (directory, journals, listings, gateway, demo) and stops in the
+reverse.  A cell that stops by itself ends the process with exit code 1: whoever supervises it
+starts it again, and the journal has everything that was acknowledged.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from seawall import __version__
+from seawall.cli import log
+from seawall.cli.bootstrap import bootstrap
+from seawall.cli.demo import demo_market
+from seawall.cli.output import CliError, Exit
+from seawall.cli.running import Running, forget_running, locked, write_running
+from seawall.cli.settings import Configuration
+from seawall.gateway.app import create_app
+from seawall.gateway.server import GatewayServer
+from seawall.gateway.settings import GatewaySettings
+from seawall.journal.port import JournalError
+from seawall.lib.invariants import InvariantError
+from seawall.node.node import Node, NodeSettings
+from seawall.web.site import page_root
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+OnReplay = Callable[[str, int, int], Awaitable[None]]
+_log = structlog.get_logger("seawall.cli")
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    """A running exchange, to be told to whoever started it."""
+
+    url: str
+    port: int
+    pid: int
+    data: Path
+    log: Path | None
+    demo: bool
+    keys: Path | None
+    """`demo-keys.json`, in a demo."""
+    page: str
+    """`built` or `plain`."""
+    restored: int
+    """Entries of the spot cell's journal at the start."""
+
+
+async def run_exchange(
+    configuration: Configuration,
+    pid: int,
+    on_start: Callable[[Started], None],
+    on_replay: OnReplay | None = None,
+) -> int:
+    """Run until a signal or a fault; return the exit code."""
+    data = Path(configuration.exchange.data)
+    with locked(data):
+        file = log.set_up(configuration.log, data)
+        stop = _stop_event()
+        async with AsyncExitStack() as stack:
+            node = await stack.enter_async_context(_open_node(configuration, data, on_replay))
+            restored = node.spot.sequence
+            await bootstrap(node, configuration)
+            server = await stack.enter_async_context(_serving(node, configuration, data))
+            running = Running(pid=pid, port=server.port, url=server.url)
+            write_running(data, running)
+            stack.callback(forget_running, data)
+            keys = None
+            if configuration.exchange.demo:
+                keys = await stack.enter_async_context(demo_market(node, data, server.url))
+            _log.info("started", version=__version__, url=server.url, restored=restored)
+            on_start(
+                Started(
+                    url=server.url,
+                    port=server.port,
+                    pid=pid,
+                    data=data,
+                    log=file,
+                    demo=configuration.exchange.demo,
+                    keys=keys,
+                    page="built" if page_root().name == "dist" else "plain",
+                    restored=restored,
+                )
+            )
+            code = await _until_stopped(node, stop)
+        _log.info("stopped", exit_code=code)
+        return code
+
+
+def _stop_event() -> asyncio.Event:
+    """Return an event that the first signal sets; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stopping() -> None:
+        stop.set()
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stopping)
+    return stop
+
+
+async def _until_stopped(node: Node, stop: asyncio.Event) -> int:
+    asked = asyncio.ensure_future(stop.wait())
+    fault = asyncio.ensure_future(node.wait_stopped())
+    await asyncio.wait({asked, fault}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not fault.done():
+        fault.cancel()
+        return int(Exit.OK)
+    _log.error("a cell stopped", reason=fault.result())
+    return int(Exit.FAILED)
+
+
+@asynccontextmanager
+async def _open_node(
+    configuration: Configuration, data: Path, on_replay: OnReplay | None
+) -> AsyncIterator[Node]:
+    settings = NodeSettings(data=data, name=configuration.node.name)
+    try:
+        node = await Node.open(settings, progress=on_replay)
+    except (JournalError, InvariantError) as error:
+        _log.exception("the node did not start")
+        raise CliError(
+            f"The journal in {data} cannot be used: {error}",
+            f"Nothing was changed. Look closer: seawall journal verify --data {data}",
+        ) from error
+    try:
+        yield node
+    finally:
+        await node.close()
+
+
+@asynccontextmanager
+async def _serving(
+    node: Node, configuration: Configuration, data: Path
+) -> AsyncIterator[GatewayServer]:
+    section = configuration.gateway
+    settings = GatewaySettings(
+        data=data,
+        host=section.host,
+        port=section.port,
+        demo=configuration.exchange.demo,
+        throttle=section.throttle,
+        trusted_proxies=section.trusted_proxies,
+        access_log=section.access_log,
+    )
+    server = GatewayServer(create_app(node, settings))
+    try:
+        await server.start()
+    except OSError as error:
+        raise CliError(
+            f"{section.host}:{section.port} cannot be listened on: {error.strerror}",
+            "Choose another port with --port; 0 takes a free one.",
+            Exit.UNREACHABLE,
+        ) from error
+    try:
+        yield server
+    finally:
+        await server.stop()
