@@ -2,12 +2,12 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.views.flow import Exchange, Step, flows
 
 from seawall.core.book import Ladder
 from seawall.model.events import LevelChanged
 from seawall.views.depth import DepthDiff, DepthView
 from seawall.views.rows import Depth, DepthDiffRow
-from tests.views.flow import Exchange, Step, flows
 
 
 def visible(ladder: Ladder) -> list[tuple[int, int]]:
@@ -51,7 +51,7 @@ def watch(exchange: Exchange, views: dict[str, DepthView]) -> None:
             views[event.symbol].apply(event)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(flows, st.integers(1, 9), st.integers(0, 40))
 def test_book_snapshot_and_diffs_equal_the_core(
     flow: list[Step], drain_every: int, follow_from: int

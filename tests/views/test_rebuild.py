@@ -9,22 +9,21 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.views.flow import Exchange, Step, flows
 
 from seawall.core.snapshots import dump_spot, load_spot
 from seawall.model.commands import Tick
 from seawall.views.compare import HistoryMissingError, compare_views, digest_views, read_watermark
 from seawall.views.history import HistoryBehindError
 from seawall.views.views import Views
-from tests.views.flow import Exchange, Step, flows
 
 
 async def rebuilt(exchange: Exchange, data: Path) -> bytes:
     """Replay all commands into fresh views, written once at the end; return their dump."""
     again = Exchange(Views.open(data))
     again.replay(exchange.entries)
-    assert again.views is not None
-    dumped = again.views.dump()
-    await again.views.close()
+    dumped = again.followers().dump()
+    await again.followers().close()
     return dumped
 
 
@@ -37,25 +36,23 @@ async def live_and_rebuilt(
     folder: Path, flow: list[Step], flush_at: set[int], snapshot_at: int, kill_at: int
 ) -> None:
     live = Exchange(Views.open(folder / "live"))
-    assert live.views is not None
     live.list_markets()
     snapshot: tuple[int, bytes, bytes] | None = None
     for number, step in enumerate(flow):
         live.step(step)
         if number in flush_at:
-            await live.views.flush()
+            await live.followers().flush()
         if number == snapshot_at:
-            snapshot = (live.state.sequence, dump_spot(live.state), live.views.dump())
-            await live.views.flush()
+            snapshot = (live.state.sequence, dump_spot(live.state), live.followers().dump())
+            await live.followers().flush()
         if number == kill_at:
-            await live.views.candles("AB", "1m", None, None, 5, live.state.at_ns)
+            await live.followers().candles("AB", "1m", None, None, 5, live.state.at_ns)
             copy_as_killed(folder / "live", folder / "killed")
-            await live.views.close()
+            await live.followers().close()
             live = await restarted(live, folder / "killed", snapshot)
-            assert live.views is not None
     data = folder / ("killed" if (folder / "killed").exists() else "live")
-    dumped = live.views.dump()
-    await live.views.close()
+    dumped = live.followers().dump()
+    await live.followers().close()
     assert await rebuilt(live, folder / "rebuilt") == dumped
     assert read_watermark(data) == live.state.sequence
     assert compare_views(data, folder / "rebuilt") == []
@@ -79,7 +76,7 @@ async def restarted(
     return again
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(flows, st.sets(st.integers(0, 60), max_size=6), st.integers(-1, 60), st.integers(-1, 60))
 def test_live_equals_rebuilt(
     flow: list[Step], flush_at: set[int], snapshot_at: int, kill_at: int
@@ -94,15 +91,13 @@ async def traded(data: Path) -> Exchange:
     for ticks in (100, 101, 102):
         exchange.order(1, "SELL", ticks, 5)
     exchange.order(2, "BUY", 102, 12)
-    assert exchange.views is not None
-    await exchange.views.flush()
+    await exchange.followers().flush()
     return exchange
 
 
 async def test_compare_names_each_difference(tmp_path: Path) -> None:
     exchange = await traded(tmp_path / "live")
-    assert exchange.views is not None
-    await exchange.views.close()
+    await exchange.followers().close()
     await rebuilt(exchange, tmp_path / "rebuilt")
     assert compare_views(tmp_path / "live", tmp_path / "rebuilt") == []
     with sqlite3.connect(tmp_path / "live" / "views" / "history.sqlite") as connection:
@@ -119,8 +114,7 @@ async def test_compare_names_each_difference(tmp_path: Path) -> None:
 
 async def test_compare_wants_one_sequence(tmp_path: Path) -> None:
     exchange = await traded(tmp_path / "live")
-    assert exchange.views is not None
-    await exchange.views.close()
+    await exchange.followers().close()
     exchange.views = None
     exchange.commit(Tick())
     await rebuilt(exchange, tmp_path / "rebuilt")
@@ -132,9 +126,8 @@ async def test_compare_wants_one_sequence(tmp_path: Path) -> None:
 
 async def test_a_snapshot_past_history_is_refused(tmp_path: Path) -> None:
     exchange = await traded(tmp_path / "live")
-    assert exchange.views is not None
-    dumped = exchange.views.dump()
-    await exchange.views.close()
+    dumped = exchange.followers().dump()
+    await exchange.followers().close()
     fresh = Views.open(tmp_path / "fresh")
     with pytest.raises(HistoryBehindError):
         fresh.load(dumped)
@@ -144,8 +137,7 @@ async def test_a_snapshot_past_history_is_refused(tmp_path: Path) -> None:
 
 async def test_history_of_another_journal_is_discarded(tmp_path: Path) -> None:
     exchange = await traded(tmp_path / "live")
-    assert exchange.views is not None
-    await exchange.views.close()
+    await exchange.followers().close()
     views = Views.open(tmp_path / "live")
     assert views.watermark == exchange.state.sequence
     views.check_journal(exchange.state.sequence - 1)
@@ -161,8 +153,7 @@ async def test_history_of_another_journal_is_discarded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["header", "empty", "truncated", "format", "marked"])
 async def test_a_damaged_history_is_discarded_and_rebuilt(tmp_path: Path, damage: str) -> None:
     exchange = await traded(tmp_path / "live")
-    assert exchange.views is not None
-    await exchange.views.close()
+    await exchange.followers().close()
     path = tmp_path / "live" / "views" / "history.sqlite"
     match damage:
         case "header":

@@ -38,9 +38,10 @@ class Pending:
                 event.maker_lots, at_ns,
             )
         )  # fmt: skip
-        for order in (taker, maker):
+        for order, lots in ((taker, event.taker_lots), (maker, event.maker_lots)):
             self.orders[order.order_id] = order
-            self._prevented_orders.append((match_id, order.order_id))
+            if lots:
+                self._prevented_orders.append((match_id, order.order_id))
 
     def order_values(self, order: Order) -> tuple[object, ...]:
         return order_values(order, self.end_reasons.get(order.order_id, ""))

@@ -160,7 +160,7 @@ class OrderRow(Struct, frozen=True, kw_only=True):
     filled_quote: int
     prevented_lots: int
     prevented_match_id: int = -1
-    """The latest match that self-trade prevention kept from it."""
+    """The latest match by which self-trade prevention took from its size."""
     triggered: bool
     created_ns: int
     updated_ns: int
