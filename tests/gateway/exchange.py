@@ -134,11 +134,11 @@ class Exchange:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def add_user(self, name: str, **credits: str) -> User:
+    async def add_user(self, name: str, **money: str) -> User:
         """Create a user with an HMAC key and money."""
         await self.operate("users", {"name": name})
         made = await self.operate("keys", {"user": name})
-        for asset, amount in credits.items():
+        for asset, amount in money.items():
             await self.operate(
                 "credits",
                 {"user": name, "asset": asset, "amount": amount, "reference": f"{name}-{asset}"},

@@ -3,7 +3,6 @@
 from typing import Any
 
 import httpx
-
 from tests.gateway.exchange import SECOND_NS, Exchange, User
 
 LIMIT = {
@@ -55,7 +54,7 @@ ORDERS: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"quantity": "5."}, illegal("quantity", DECIMAL)),
     ({"quantity": "1,5"}, illegal("quantity", DECIMAL)),
     ({"quantity": "1_000"}, illegal("quantity", DECIMAL)),
-    ({"quantity": "١"}, illegal("quantity", DECIMAL)),
+    ({"quantity": "\u0661"}, illegal("quantity", DECIMAL)),
     ({"quantity": "9" * 30}, illegal("quantity", DECIMAL)),
     ({"quantity": "9" * 10_000}, illegal("quantity", DECIMAL)),
     ({"quantity": "0." + "1" * 21}, illegal("quantity", DECIMAL)),
@@ -294,5 +293,4 @@ async def test_operator_input_is_refused_by_name(exchange: Exchange) -> None:
         await post("markets/BTCUSDT/status", b'{"status": "odd", "reason": ""}')
     ).status_code == 400
     assert (await post("users", b'"' + b"x" * 100_000)).status_code == 413
-    spot, identity = exchange.digests()
-    assert spot == before[0]
+    assert exchange.digests()[0] == before[0]
