@@ -113,9 +113,7 @@ def _compare_table(table: str, live: sqlite3.Connection, rebuilt: sqlite3.Connec
 
 def _key(row: Row, width: int) -> tuple[str, ...]:
     """Return the key in a form that sorts as SQLite sorts it: names by text, numbers by size."""
-    return tuple(
-        f"{part:020d}" if isinstance(part, int) else str(part) for part in row[:width]
-    )
+    return tuple(f"{part:020d}" if isinstance(part, int) else str(part) for part in row[:width])
 
 
 def _rows(connection: sqlite3.Connection, statement: str) -> Iterator[Row]:

@@ -61,6 +61,8 @@ class History:
         self._damage_mark = directory / "history.damaged"
         self._connection: sqlite3.Connection
         self._backlog: list[Batch] = []
+        self._stopped = ""
+        """Why nothing can be written or read until the next start; empty while all is well."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="views-history")
         self.watermark = 0
         """Every change up to this sequence is in the file; written by the thread."""
@@ -78,7 +80,7 @@ class History:
         return history
 
     def write(self, batch: Batch) -> Future[None]:
-        """Queue a batch; the future fails with HistoryError, and the batch is tried again."""
+        """Queue a batch; if it cannot be written it is kept, and tried again with the next call."""
         return self._thread.submit(self._write, batch)
 
     def read(
@@ -149,11 +151,23 @@ class History:
     def _write(self, batch: Batch) -> None:
         if len(self._backlog) >= BACKLOG_BATCHES:
             # The watermark stays where it is, so that the next start replays what is missing.
-            raise HistoryUnavailableError(
+            self._backlog = []
+            self._stopped = (
                 f"{BACKLOG_BATCHES} batches could not be written; restart once the disk takes"
                 " writes, and the journal refills history"
             )
-        self._backlog.append(batch)
+        else:
+            self._backlog.append(batch)
+        try:
+            self._drain()
+        except HistoryError as error:
+            _LOG.error("history_not_written", reason=str(error), batches=len(self._backlog))
+            raise
+
+    def _drain(self) -> None:
+        """Write what waits; raise HistoryError if any of it cannot be written."""
+        if self._stopped:
+            raise HistoryUnavailableError(self._stopped)
         try:
             while self._backlog:
                 self._transact(self._backlog[0])
@@ -193,14 +207,14 @@ class History:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
+        self._drain()
         try:
             return query(self._connection, *args, **kwargs)
         except sqlite3.Error as error:
             raise self._named(error) from error
 
     def _sync(self) -> None:
-        if self._backlog:
-            raise HistoryUnavailableError("history has batches that could not be written")
+        self._drain()
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
