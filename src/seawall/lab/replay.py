@@ -2,8 +2,8 @@
 
 The capture's book is made of makers' orders, its trades of takers' orders.  They go through the
 node as every command does, sequencer and journal included, under the clock of the capture.  What
-came out is compared with the capture: each trade as it happens, the best levels after each diff,
-at the end the whole book and the candles of every interval.
+came out is compared with the capture: every trade, the best levels every few diffs, at the end
+the whole book and the candles of every interval.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from seawall.model.events import Event as SpotEvent
 from seawall.model.ids import SPOT, Symbol, UserId
 from seawall.model.instruments import FeeTier, InstrumentError
 from seawall.node.clock import ManualClock
+from seawall.node.driver import Committed
 from seawall.node.node import Node, NodeSettings
 
 MAKERS: Final = 3
@@ -44,8 +45,10 @@ TAKERS: Final = 5
 MAKER_TIER: Final = FeeTier(tier=1, maker_ppm=0, taker_ppm=1_000, max_orders=100_000)
 FUNDS: Final = 10**30
 """Atoms of each asset for each account: nobody runs dry, and nothing is rounded away."""
+WINDOW: Final = 1_000
+"""Commands on their way at once: as many as one append takes."""
 LEVELS_COMPARED: Final = 20
-"""Levels of each side compared after each diff; the whole book is compared at the end."""
+"""Levels of each side compared after each window; the whole book is compared at the end."""
 NS_PER_MS: Final = 1_000_000
 
 
@@ -121,6 +124,7 @@ class _Player:
         self._trades: list[Trade] = []
         """As the exchange made them."""
         self._differences = Differences()
+        self._sent: list[tuple[SpotCommand, asyncio.Future[Committed]]] = []
         self._makers: list[UserId] = []
         self._takers: list[UserId] = []
 
@@ -139,7 +143,8 @@ class _Player:
             for user in users
             for asset in (base.asset, quote.asset)
         ]
-        await self._submit(commands)
+        await self._send(commands)
+        await self._arrive()
         if self._differences.count:
             raise ReplayError(f"the market could not be set up: {self._differences.first[0]}")
 
@@ -148,7 +153,7 @@ class _Player:
         capture = self._capture
         mirror = Mirror(self._symbol, capture.snapshot, self._makers, self._takers)
         self._node.add_listener(self._heard)
-        await self._submit(mirror.start())
+        await self._send(mirror.start())
         began, done = time.monotonic(), 0
         for at_ms, moment in groupby(capture.events, key=lambda event: event.at_ms):
             if speed:
@@ -157,14 +162,18 @@ class _Player:
             self._clock.set(at_ms * NS_PER_MS)
             for event in moment:
                 done += 1
-                if isinstance(event, Diff):
-                    await self._submit(mirror.diff(event))
-                    wrong = book_differences(self._market, mirror.expected, LEVELS_COMPARED)
-                    self._differences.add(wrong)
-                else:
-                    await self._submit(mirror.trade(event))
-            progress(f"{self._symbol} {_clock_text(at_ms)}", done, len(capture.events))
-        await self._submit(mirror.finish())
+                await self._send(
+                    mirror.diff(event) if isinstance(event, Diff) else mirror.trade(event)
+                )
+            if isinstance(event, Diff) and len(self._sent) >= WINDOW:
+                await self._arrive()
+                self._differences.add(
+                    book_differences(self._market, mirror.expected, LEVELS_COMPARED)
+                )
+                progress(f"{self._symbol} {_clock_text(at_ms)}", done, len(capture.events))
+        await self._send(mirror.finish())
+        await self._arrive()
+        progress(f"{self._symbol} {_clock_text(capture.end_ms)}", done, len(capture.events))
         self._differences.add(book_differences(self._market, mirror.expected, ALL_LEVELS))
 
     async def report(self, took_s: float) -> ReplayReport:
@@ -199,16 +208,24 @@ class _Player:
                 return UserId(event.user_id)
         raise ReplayError(f"the user {name} could not be created")
 
-    async def _submit(self, commands: Sequence[SpotCommand]) -> None:
-        """Send all at once, so that they share a sync of the disk; they keep their order."""
+    async def _send(self, commands: Sequence[SpotCommand]) -> None:
+        """Hand the commands over at the clock's present time; they keep their order.
+
+        They share syncs of the disk with whatever else is on its way.
+        """
+        submit = self._node.submit_spot
+        self._sent += [(one, submit(one)) for one in commands]
         self._commands += len(commands)
-        for start in range(0, len(commands), limits.BATCH_COMMANDS):
-            part = commands[start : start + limits.BATCH_COMMANDS]
-            results = await asyncio.gather(*map(self._node.submit_spot, part))
-            for command, committed in zip(part, results, strict=True):
-                for event in committed.events:
-                    if isinstance(event, CommandRejected):
-                        self._differences.add([f"refused, {event.reason}: {command}"])
+        if len(self._sent) >= limits.SEQUENCER_QUEUE // 2:
+            await self._arrive()
+
+    async def _arrive(self) -> None:
+        """Wait until all that was sent is committed, and look for refusals."""
+        for command, future in self._sent:
+            for event in (await future).events:
+                if isinstance(event, CommandRejected):
+                    self._differences.add([f"refused, {event.reason}: {command}"])
+        self._sent.clear()
 
     def _heard(
         self,

@@ -180,6 +180,19 @@ class LimitOrderBook:
         self._book.cancel(order_id)
 
 
+_LIQUIBOOK_EVENTS: Final = (
+    "on_accept",
+    "on_accept_stop",
+    "on_trigger_stop",
+    "on_reject",
+    "on_cancel",
+    "on_cancel_stop",
+    "on_cancel_reject",
+    "on_replace",
+    "on_replace_reject",
+)
+
+
 class Liquibook:
     """C++ through SWIG, with its listener, since that is how it tells of fills."""
 
@@ -188,14 +201,16 @@ class Liquibook:
         book = module.DepthOrderBook()
         outer = self
 
-        class Listener(module.OrderListener):  # type: ignore[misc,name-defined]  # SWIG director
-            def on_fill(self, passive: Any, taker: Any, lots: int, cost: int) -> None:
-                passive.fill(lots, cost, 0)
-                taker.fill(lots, cost, 0)
-                outer.fills += 1
+        def on_fill(_self: Any, maker: Any, taker: Any, lots: int, cost: int) -> None:
+            maker.fill(lots, cost, 0)
+            taker.fill(lots, cost, 0)
+            outer.fills += 1
 
+        # It calls every one of these; what is not overridden raises.
+        others = dict.fromkeys(_LIQUIBOOK_EVENTS, lambda *_: None)
+        listener = type("Listener", (module.OrderListener,), {**others, "on_fill": on_fill})
         self.fills = 0
-        self._listener = Listener()
+        self._listener = listener()
         book.set_order_listener(self._listener)
         book.set_symbol("BTCUSDT")
         self._book, self._order = book, module.SimpleOrder
