@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -99,6 +100,13 @@ class User:
         return hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
+class RunningClock(ManualClock):
+    """The machine's clock, for clients that have their own."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+
 class Exchange:
     """A node, its gateway, and a client on it."""
 
@@ -191,10 +199,14 @@ class Exchange:
 
 @asynccontextmanager
 async def open_exchange(
-    data: Path, throttle: ThrottleSettings | None = None, *, demo: bool = True
+    data: Path,
+    throttle: ThrottleSettings | None = None,
+    *,
+    demo: bool = True,
+    clock: ManualClock | None = None,
 ) -> AsyncIterator[Exchange]:
     """Open a node with three markets, and a gateway over it."""
-    clock = ManualClock(START_NS)
+    clock = clock or ManualClock(START_NS)
     node = await Node.open(NodeSettings(data=data, ticks=False), clock=clock)
     settings = GatewaySettings(
         data=data, port=0, demo=demo, throttle=throttle or ThrottleSettings()
