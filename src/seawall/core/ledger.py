@@ -1,13 +1,14 @@
 """The double-entry ledger.  The rule: atoms only ever move; each asset sums to zero.
 
-A balance has a free and a held part.  Everything that enters comes out of `EXTERNAL`, the only
-account that may be negative.  Callers have checked that the money is there: a movement that would
-overdraw is a broken invariant, not a rejection.
+A balance has a free and a held part.  House accounts with negative ids stand for what lies outside
+the cell (`EXTERNAL`, vaults, bridges to other cells); only they may be negative.  Callers have
+checked that the money is there: a movement that would overdraw is a broken invariant, not a
+rejection.
 """
 
 from seawall.lib.invariants import InvariantError, invariant
 from seawall.model.events import BalanceChanged, Event
-from seawall.model.ids import EXTERNAL, FEES
+from seawall.model.ids import FEES
 
 
 class Balance:
@@ -52,7 +53,7 @@ class Ledger:
         """Move free atoms from one account to another."""
         invariant(source.asset == target.asset, "a movement has one asset")
         invariant(
-            atoms >= 0 and (source.free >= atoms or source.user_id == EXTERNAL),
+            atoms >= 0 and (source.free >= atoms or source.user_id < 0),
             "a movement is covered by its source",
         )
         source.free -= atoms

@@ -5,6 +5,7 @@ Clients match on the exact message, so each stands here once, named, and nowhere
 
 from collections.abc import Mapping
 
+from seawall.gateway.money_errors import FUNDING_REJECTIONS
 from seawall.model.rejections import Rejection
 from seawall.node.errors import InvalidCommandError, NodeError, OverloadedError, UnavailableError
 
@@ -404,6 +405,7 @@ REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
         -1130,
         "Data sent for parameter 'countdownTime' is not valid.",
     ),
+    **FUNDING_REJECTIONS,
 }
 
 

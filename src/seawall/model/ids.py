@@ -23,3 +23,26 @@ SPOT: Final = "spot"
 IDENTITY: Final = "identity"
 CELLS: Final = (IDENTITY, SPOT)
 """The names of the cells, in the order they start."""
+
+FUNDING: Final = "funding"
+MONEY_CELLS: Final = (FUNDING, SPOT)
+"""The cells that hold users' money; transfers run between them."""
+
+CAPITAL: Final = UserId(-2)
+"""The exchange's own money in its vaults."""
+
+NETWORK_COST: Final = UserId(-3)
+"""What networks have charged: minus the exchange's expense."""
+
+_BRIDGES: Final = {FUNDING: UserId(-10), SPOT: UserId(-11)}
+_VAULTS: Final = ("deposit", "hot", "cold")
+
+
+def bridge_account(cell: str) -> UserId:
+    """Return the house account that stands for what went to, or came from, another cell."""
+    return _BRIDGES[cell]
+
+
+def vault_account(network_number: int, vault: str) -> UserId:
+    """Return the house account of a network's vault; it stands at minus what the vault holds."""
+    return UserId(-1_000 - 10 * network_number - _VAULTS.index(vault))

@@ -96,7 +96,7 @@ class Instrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
             if getattr(self, name) % self.lot_size:
                 raise InstrumentError(f"{self.symbol}: {name} must be a multiple of the lot")
         if not 0 < self.min_price <= self.max_price or not 0 < self.min_size <= self.max_size:
-            raise InstrumentError(f"{self.symbol}: each minimum must be positive, under its maximum")
+            raise InstrumentError(f"{self.symbol}: a minimum must be positive, under its maximum")
         if self.stp_default not in self.stp_modes:
             raise InstrumentError(f"{self.symbol}: stp_default must be one of stp_modes")
 

@@ -76,3 +76,8 @@ VIEW_WINDOW_HOURS: Final = 7 * 24
 """The longest rolling window."""
 QUERY_ROWS: Final = 1_000
 """Rows in one answer about trades, candles or orders."""
+
+ADDRESS_CHARS: Final = 128
+ADDRESS_LABEL_CHARS: Final = 64
+ADDRESSES_PER_USER: Final = 200
+"""Address book entries of one user on one network."""

@@ -60,6 +60,32 @@ class Rejection(StrEnum):
     COUNTDOWN_OUT_OF_RANGE = "countdown_out_of_range"
     # identity
     MAX_NUM_API_KEYS = "max_num_api_keys"
+    # money between cells, in and out
+    UNKNOWN_NETWORK = "unknown_network"
+    UNKNOWN_LISTING = "unknown_listing"
+    UNKNOWN_TRANSFER = "unknown_transfer"
+    UNKNOWN_DEPOSIT = "unknown_deposit"
+    UNKNOWN_WITHDRAWAL = "unknown_withdrawal"
+    OUT_OF_ORDER = "out_of_order"
+    INDEX_TAKEN = "index_taken"
+    WITHDRAWALS_PAUSED = "withdrawals_paused"
+    WITHDRAWALS_LIMITED = "withdrawals_limited"
+    BELOW_MINIMUM = "below_minimum"
+    TOO_MANY_DECIMALS = "too_many_decimals"
+    ADDRESS_INVALID = "address_invalid"
+    OWN_ADDRESS = "own_address"
+    ADDRESS_NOT_IN_BOOK = "address_not_in_book"
+    ADDRESS_WAITING = "address_waiting"
+    ADDRESS_BOOK_FULL = "address_book_full"
+    DAILY_LIMIT = "daily_limit"
+    WRONG_STATE = "wrong_state"
+    NOT_CANCELABLE = "not_cancelable"
+    SAME_PERSON = "same_person"
+    OUT_OF_TURN = "out_of_turn"
+    HOT_WALLET_LOW = "hot_wallet_low"
+    SLOT_TAKEN = "slot_taken"
+    SLOTS_DIFFER = "slots_differ"
+    NOT_FINAL = "not_final"
 
     @property
     def transient(self) -> bool:
@@ -87,5 +113,13 @@ _TRANSIENT = frozenset(
         Rejection.NO_LIQUIDITY,
         Rejection.INSUFFICIENT_BALANCE,
         Rejection.CANCEL_RESTRICTED,
+        Rejection.OUT_OF_ORDER,
+        Rejection.WITHDRAWALS_PAUSED,
+        Rejection.WITHDRAWALS_LIMITED,
+        Rejection.ADDRESS_WAITING,
+        Rejection.DAILY_LIMIT,
+        Rejection.OUT_OF_TURN,
+        Rejection.HOT_WALLET_LOW,
+        Rejection.NOT_FINAL,
     }
 )

@@ -1,0 +1,107 @@
+"""What always holds in the funding cell.  The rule: look at the whole state, trust no counter."""
+
+from seawall.core.funding_state import FundingState
+from seawall.core.slots import most_cost
+from seawall.lib.invariants import invariant
+from seawall.model.funding import DepositState, Vault, VaultMoveState, WithdrawalState
+
+
+def check_funding(state: FundingState) -> None:
+    """Raise InvariantError if money, holds, queues, reserves or slots disagree."""
+    _check_sums(state)
+    _check_holds(state)
+    _check_queues(state)
+    _check_reserves(state)
+    _check_slots(state)
+    _check_mailbox(state)
+    _check_deposits(state)
+
+
+def _check_sums(state: FundingState) -> None:
+    sums: dict[str, int] = {}
+    for user_id, balances in state.ledger.balances.items():
+        for asset, balance in balances.items():
+            sums[asset] = sums.get(asset, 0) + balance.free + balance.held
+            invariant(balance.held >= 0, "no hold is negative")
+            invariant(balance.free >= 0 or user_id < 0, "only house accounts may be negative")
+    for asset, total in sums.items():
+        invariant(total == 0, f"{asset} sums to zero over all accounts")
+
+
+def _check_holds(state: FundingState) -> None:
+    held: dict[tuple[int, str], int] = {}
+    for withdrawal in state.book.withdrawals.values():
+        if not withdrawal.state.ended:
+            key = (withdrawal.user_id, withdrawal.asset)
+            held[key] = held.get(key, 0) + withdrawal.atoms
+    for user_id, balances in state.ledger.balances.items():
+        for asset, balance in balances.items():
+            expected = held.pop((user_id, asset), 0)
+            invariant(balance.held == expected, "holds equal the open withdrawals")
+    invariant(not held, "every open withdrawal is held")
+
+
+def _check_queues(state: FundingState) -> None:
+    queued: list[int] = []
+    for listing in state.book.listings.values():
+        queued.extend(listing.queue)
+    for withdrawal in state.book.withdrawals.values():
+        waits = withdrawal.state is WithdrawalState.QUEUED
+        invariant(
+            queued.count(withdrawal.withdrawal_id) == int(waits),
+            "a withdrawal stands in its queue exactly while it is queued",
+        )
+        signed = withdrawal.state in (
+            WithdrawalState.PREPARED,
+            WithdrawalState.BROADCAST,
+            WithdrawalState.SETTLED,
+            WithdrawalState.RETURNED,
+        )
+        invariant(bool(withdrawal.attempts) == signed, "only what left its queue is signed")
+
+
+def _check_reserves(state: FundingState) -> None:
+    reserved: dict[str, int] = {}
+    costs: dict[str, int] = {}
+    for withdrawal in state.book.withdrawals.values():
+        if withdrawal.state in (WithdrawalState.PREPARED, WithdrawalState.BROADCAST):
+            key = f"{withdrawal.asset}/{withdrawal.network}"
+            reserved[key] = reserved.get(key, 0) + withdrawal.atoms - withdrawal.fee
+            cost = most_cost(withdrawal.attempts)
+            costs[withdrawal.network] = costs.get(withdrawal.network, 0) + cost
+    for move in state.book.moves.values():
+        pending = move.state in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST)
+        if pending and move.source is Vault.HOT:
+            key = f"{move.asset}/{move.network}"
+            reserved[key] = reserved.get(key, 0) + move.atoms
+            costs[move.network] = costs.get(move.network, 0) + most_cost(move.attempts)
+    for key, listing in state.book.listings.items():
+        invariant(listing.reserved == reserved.get(key, 0), "reserves equal what is on its way")
+    for code, network in state.book.networks.items():
+        invariant(network.cost_reserved == costs.get(code, 0), "reserved costs equal the attempts")
+
+
+def _check_slots(state: FundingState) -> None:
+    for withdrawal in state.book.withdrawals.values():
+        slots = state.book.networks[withdrawal.network].slots
+        for attempt in withdrawal.attempts:
+            for slot in attempt.slots:
+                invariant(slots.get(slot) == withdrawal.payment, "a slot has one payment")
+
+
+def _check_mailbox(state: FundingState) -> None:
+    box = state.book.mailbox
+    waiting = sum(len(outbox.waiting) for outbox in box.outboxes.values())
+    pending = sum(1 for transfer in box.transfers.values() if transfer.state.value == "pending")
+    invariant(waiting == pending, "each pending transfer is one waiting message")
+
+
+def _check_deposits(state: FundingState) -> None:
+    for deposit in state.book.deposits.values():
+        network = state.book.networks[deposit.network]
+        if deposit.state is DepositState.CREDITED:
+            invariant(
+                deposit.confirmations >= network.network.finality,
+                "only final deposits are credited",
+            )
+        invariant(network.owners.get(deposit.address) == deposit.user_id, "deposits have an owner")

@@ -1,0 +1,108 @@
+"""Messages between cells.  The rule: what leaves one cell enters another once, or comes back.
+
+The outbox is part of the source's state, so a message exists exactly when the entry that took its
+money does.  The relay keeps nothing: it reads outboxes, proposes `Deliver` and `Settle`, and may
+propose each as often as it likes.  Money between two cells stands on a bridge account in each.
+"""
+
+from seawall.core.ledger import Ledger
+from seawall.lib.invariants import invariant
+from seawall.model.events import CommandRejected, Event
+from seawall.model.funding import TransferState
+from seawall.model.funding_commands import Deliver, RequestTransfer, Settle
+from seawall.model.funding_events import MessageDelivered, TransferRequested, TransferSettled
+from seawall.model.ids import bridge_account
+from seawall.model.mailbox import Inbox, Mailbox, Outbox, Transfer
+from seawall.model.messages import MoveFunds
+from seawall.model.rejections import Rejection
+
+
+def request_transfer(
+    mailbox: Mailbox, ledger: Ledger, command: RequestTransfer, at_ns: int
+) -> list[Event]:
+    """Take the amount out of the user's wallet and put its message into the outbox.
+
+    A client id that was used before answers with the transfer it made.
+    """
+    client_key = f"{command.user_id}/{command.client_transfer_id}"
+    known = mailbox.client_transfers.get(client_key) if command.client_transfer_id else None
+    if known is not None:
+        return [TransferRequested(mailbox.transfers[known], repeated=True)]
+    if command.atoms <= 0:
+        return [CommandRejected(Rejection.BELOW_MINIMUM)]
+    if ledger.free(command.user_id, command.asset) < command.atoms:
+        return [CommandRejected(Rejection.INSUFFICIENT_BALANCE)]
+    outbox = mailbox.outboxes.setdefault(command.target, Outbox())
+    transfer = Transfer(
+        transfer_id=mailbox.next_transfer_id,
+        user_id=command.user_id,
+        target=command.target,
+        number=outbox.next_number,
+        asset=command.asset,
+        atoms=command.atoms,
+        client_transfer_id=command.client_transfer_id,
+        requested_ns=at_ns,
+    )
+    mailbox.next_transfer_id += 1
+    mailbox.transfers[transfer.transfer_id] = transfer
+    if command.client_transfer_id:
+        mailbox.client_transfers[client_key] = transfer.transfer_id
+    outbox.next_number += 1
+    outbox.waiting[transfer.number] = MoveFunds(
+        transfer_id=transfer.transfer_id,
+        user_id=command.user_id,
+        asset=command.asset,
+        atoms=command.atoms,
+    )
+    ledger.move(
+        ledger.balance(command.user_id, command.asset),
+        ledger.balance(bridge_account(command.target), command.asset),
+        command.atoms,
+    )
+    return [TransferRequested(transfer, repeated=False)]
+
+
+def deliver(mailbox: Mailbox, ledger: Ledger, command: Deliver, known_asset: bool) -> list[Event]:
+    """Apply the next message of a source, refuse it whole, or say that it was applied before."""
+    inbox = mailbox.inboxes.setdefault(command.source, Inbox())
+    if command.number < inbox.next_number:
+        refusal = inbox.refusals.get(command.number, "")
+        return [MessageDelivered(command.source, command.number, refusal, repeated=True)]
+    if command.number > inbox.next_number:
+        return [CommandRejected(Rejection.OUT_OF_ORDER, f"{inbox.next_number} is next")]
+    inbox.next_number += 1
+    message = command.message
+    if not known_asset:
+        refusal = Rejection.UNKNOWN_ASSET.value
+        inbox.refusals[command.number] = refusal
+        return [MessageDelivered(command.source, command.number, refusal, repeated=False)]
+    ledger.move(
+        ledger.balance(bridge_account(command.source), message.asset),
+        ledger.balance(message.user_id, message.asset),
+        message.atoms,
+    )
+    return [MessageDelivered(command.source, command.number, "", repeated=False)]
+
+
+def settle(mailbox: Mailbox, ledger: Ledger, command: Settle, at_ns: int) -> list[Event]:
+    """Close a message that its target answered; what was refused goes back to its user."""
+    outbox = mailbox.outboxes.get(command.target)
+    if outbox is None or command.number >= outbox.next_number:
+        return [CommandRejected(Rejection.UNKNOWN_TRANSFER)]
+    message = outbox.waiting.pop(command.number, None)
+    if message is None:
+        return []
+    transfer = mailbox.transfers[message.transfer_id]
+    invariant(transfer.state is TransferState.PENDING, "a waiting message is a pending transfer")
+    transfer.settled_ns = at_ns
+    if command.refusal:
+        transfer.state = TransferState.RETURNED
+        transfer.reason = command.refusal
+        ledger.move(
+            ledger.balance(bridge_account(command.target), message.asset),
+            ledger.balance(message.user_id, message.asset),
+            message.atoms,
+        )
+    else:
+        transfer.state = TransferState.CONFIRMED
+    return [TransferSettled(transfer)]

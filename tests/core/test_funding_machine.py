@@ -1,0 +1,334 @@
+"""Random lives of the funding cell: invariants hold after every entry, nothing is paid twice."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from seawall.core.funding import commit_funding
+from seawall.core.funding_invariants import check_funding
+from seawall.core.funding_state import (
+    FundingState,
+    digest_funding,
+    dump_funding,
+    load_funding,
+)
+from seawall.model import funding_commands as f
+from seawall.model.commands import Lead, ListAsset
+from seawall.model.events import CommandRejected, Event
+from seawall.model.funding import (
+    Attempt,
+    Listing,
+    Network,
+    NetworkKind,
+    Service,
+    ServiceStatus,
+    Vault,
+    WithdrawalState,
+)
+from seawall.model.ids import AssetCode, Epoch, UserId
+from seawall.model.instruments import Asset
+from seawall.model.messages import MoveFunds
+
+FINALITY = 3
+users = st.integers(1, 3)
+atoms = st.integers(0, 60).map(lambda whole: whole * 10**12)
+assets = st.sampled_from(["ETH", "USDT"])
+people = st.sampled_from(["ann", "bob", "eve"])
+
+
+class FundingLife(RuleBasedStateMachine):
+    """Plays all commands in any order, wrong ones included, next to a small account of payments."""
+
+    @initialize()
+    def set_up(self) -> None:
+        self.state = FundingState()
+        self.twin = FundingState()
+        self.log: list[tuple[int, f.FundingCommand]] = []
+        self.next_output = 0
+        self.next_slot = 0
+        self.paid: dict[int, str] = {}
+        self.credited = 0
+        self.play(Lead(epoch=Epoch(1), node="solo"))
+        for code in ("ETH", "USDT"):
+            self.play(ListAsset(asset=Asset(code=AssetCode(code), name=code, decimals=18)))
+        network = Network(
+            code="ETH",
+            name="Ethereum",
+            kind=NetworkKind.EVM,
+            chain_id=1,
+            finality=FINALITY,
+            native=AssetCode("ETH"),
+            native_decimals=18,
+            block_ms=12_000,
+        )
+        self.play(f.ListNetwork(network=network))
+        for code, decimals in (("ETH", 18), ("USDT", 6)):
+            listing = Listing(
+                asset=AssetCode(code),
+                network="ETH",
+                chain_decimals=decimals,
+                contract="" if code == "ETH" else "0xusdt",
+                min_deposit=10**12,
+                min_withdrawal=2 * 10**12,
+                withdrawal_fee=10**12,
+                approval_above=30 * 10**12,
+                limited_max=10 * 10**12,
+                hot_floor=10**12,
+            )
+            self.play(f.OfferAsset(listing=listing))
+            self.book_capital(code, 200 * 10**12)
+        for user_id in (1, 2, 3):
+            self.play(
+                f.OpenDepositAddress(
+                    user_id=UserId(user_id),
+                    network="ETH",
+                    index=user_id - 1,
+                    address=f"0x{user_id}",
+                )
+            )
+
+        for user_id in (1, 2, 3):
+            for code in ("ETH", "USDT"):
+                self.deposit(user_id, code, 100 * 10**12)
+                self.play(
+                    f.ConfirmDeposit(
+                        network="ETH",
+                        tx_id=f"0xd{self.next_output}",
+                        output=0,
+                        block_id=f"b{self.next_output}",
+                        confirmations=FINALITY,
+                    )
+                )
+
+    def pick(self, data: st.DataObject, *states: WithdrawalState) -> int:
+        """Draw a withdrawal, mostly one of these states, so that runs get to the end."""
+        wanted = [
+            w.withdrawal_id for w in self.state.book.withdrawals.values() if w.state in states
+        ]
+        if wanted and data.draw(st.integers(0, 4)):
+            return data.draw(st.sampled_from(wanted))
+        return data.draw(st.integers(1, 12))
+
+    def play(self, command: f.FundingCommand) -> list[Event]:
+        at_ns = (len(self.log) + 1) * 1_000
+        events = commit_funding(self.state, command, sequence=len(self.log) + 1, at_ns=at_ns)
+        self.log.append((at_ns, command))
+        return events
+
+    def book_capital(self, asset: str, amount: int) -> None:
+        self.play(
+            f.BookCapital(
+                network="ETH",
+                asset=AssetCode(asset),
+                vault=Vault.HOT,
+                atoms=amount,
+                reference=f"capital-{asset}-{len(self.log)}",
+                person="ann",
+            )
+        )
+
+    @rule(user_id=users, asset=assets, amount=atoms)
+    def deposit(self, user_id: int, asset: str, amount: int) -> None:
+        self.next_output += 1
+        self.play(
+            f.SeeDeposit(
+                network="ETH",
+                tx_id=f"0xd{self.next_output}",
+                output=0,
+                address=f"0x{user_id}",
+                asset=AssetCode(asset),
+                atoms=amount,
+                block=self.next_output,
+                block_id=f"b{self.next_output}",
+            )
+        )
+
+    @rule(data=st.data(), confirmations=st.integers(1, 5))
+    def confirm(self, data: st.DataObject, confirmations: int) -> None:
+        if self.state.book.deposits:
+            deposit = data.draw(st.sampled_from(list(self.state.book.deposits.values())))
+            self.play(
+                f.ConfirmDeposit(
+                    network="ETH",
+                    tx_id=deposit.tx_id,
+                    output=0,
+                    block_id=deposit.block_id,
+                    confirmations=confirmations,
+                )
+            )
+
+    @rule(data=st.data(), back=st.booleans())
+    def reorganise(self, data: st.DataObject, back: bool) -> None:
+        if self.state.book.deposits:
+            deposit = data.draw(st.sampled_from(list(self.state.book.deposits.values())))
+            self.play(f.RevertDeposit(network="ETH", tx_id=deposit.tx_id, output=0, reason="reorg"))
+            if back:
+                self.play(
+                    f.SeeDeposit(
+                        network="ETH",
+                        tx_id=deposit.tx_id,
+                        output=0,
+                        address=deposit.address,
+                        asset=AssetCode(deposit.asset),
+                        atoms=deposit.atoms,
+                        block=deposit.block + 1,
+                        block_id=f"{deposit.block_id}'",
+                    )
+                )
+
+    @rule(
+        user_id=users,
+        asset=assets,
+        amount=atoms,
+        client_id=st.sampled_from(["", "", "", "a"]),
+        address=st.sampled_from(["0xout", "0xout", "0xout", "0x1"]),
+    )
+    def withdraw(self, user_id: int, asset: str, amount: int, client_id: str, address: str) -> None:
+        self.play(
+            f.RequestWithdrawal(
+                user_id=UserId(user_id),
+                asset=AssetCode(asset),
+                network="ETH",
+                address=address,
+                atoms=amount,
+                client_withdrawal_id=client_id,
+            )
+        )
+
+    @rule(data=st.data(), person=people, refuse=st.booleans())
+    def judge(self, data: st.DataObject, person: str, refuse: bool) -> None:
+        number = self.pick(data, WithdrawalState.AWAITING_APPROVAL)
+        if refuse:
+            self.play(f.RejectWithdrawal(withdrawal_id=number, person=person, reason="no"))
+        else:
+            self.play(f.ApproveWithdrawal(withdrawal_id=number, person=person))
+
+    @rule(user_id=users, number=st.integers(1, 12))
+    def cancel(self, user_id: int, number: int) -> None:
+        self.play(f.CancelWithdrawal(user_id=UserId(user_id), withdrawal_id=number))
+
+    @rule(data=st.data(), reuse=st.booleans())
+    def prepare(self, data: st.DataObject, reuse: bool) -> None:
+        number = self.pick(data, WithdrawalState.QUEUED, WithdrawalState.PREPARED)
+        withdrawal = self.state.book.withdrawals.get(number)
+        if reuse and withdrawal is not None and withdrawal.attempts:
+            slots = withdrawal.attempts[0].slots
+        else:
+            self.next_slot += 1
+            slots = (f"0/{self.next_slot // 2}",)
+        self.play(
+            f.PrepareWithdrawal(
+                withdrawal_id=number,
+                attempt=Attempt(
+                    tx_id=f"0xw{number}.{len(self.log)}", slots=slots, signed="00", max_cost=10**9
+                ),
+            )
+        )
+
+    @rule(data=st.data(), confirmations=st.sampled_from([2, 3, 3, 4]), paid=st.booleans())
+    def end(self, data: st.DataObject, confirmations: int, paid: bool) -> None:
+        number = self.pick(
+            data, WithdrawalState.PREPARED, WithdrawalState.SETTLED, WithdrawalState.RETURNED
+        )
+        self.finish(number, confirmations, paid=paid)
+
+    def finish(self, number: int, confirmations: int, *, paid: bool) -> None:
+        withdrawal = self.state.book.withdrawals.get(number)
+        tx_id = withdrawal.attempts[-1].tx_id if withdrawal and withdrawal.attempts else "0x?"
+        before = withdrawal.state if withdrawal else None
+        if paid:
+            self.play(
+                f.SettleWithdrawal(
+                    withdrawal_id=number, tx_id=tx_id, confirmations=confirmations, cost=10**8
+                )
+            )
+        else:
+            self.play(
+                f.ReturnWithdrawal(
+                    withdrawal_id=number,
+                    tx_id=tx_id,
+                    confirmations=confirmations,
+                    cost=10**8,
+                    reason="reverted on chain",
+                )
+            )
+        if withdrawal is not None and withdrawal.state is not before:
+            assert number not in self.paid
+            self.paid[number] = withdrawal.state.value
+
+    @rule(
+        asset=assets,
+        status=st.sampled_from([ServiceStatus.OPEN, ServiceStatus.OPEN, *ServiceStatus]),
+    )
+    def set_service(self, asset: str, status: ServiceStatus) -> None:
+        self.play(
+            f.SetService(
+                asset=AssetCode(asset),
+                network="ETH",
+                service=Service.WITHDRAWAL,
+                status=status,
+                reason="drill",
+            )
+        )
+
+    @rule(user_id=users, asset=assets, amount=atoms, client_id=st.sampled_from(["", "t"]))
+    def transfer(self, user_id: int, asset: str, amount: int, client_id: str) -> None:
+        self.play(
+            f.RequestTransfer(
+                user_id=UserId(user_id),
+                target="spot",
+                asset=AssetCode(asset),
+                atoms=amount,
+                client_transfer_id=client_id,
+            )
+        )
+
+    @rule(number=st.integers(1, 6), refused=st.booleans())
+    def settle(self, number: int, refused: bool) -> None:
+        self.play(f.Settle(target="spot", number=number, refusal="unknown" if refused else ""))
+
+    @rule(number=st.integers(1, 6), user_id=users, asset=assets, amount=st.integers(1, 50))
+    def deliver(self, number: int, user_id: int, asset: str, amount: int) -> None:
+        message = MoveFunds(
+            transfer_id=number, user_id=UserId(user_id), asset=AssetCode(asset), atoms=amount
+        )
+        self.play(f.Deliver(source="spot", number=number, message=message))
+
+    @rule(asset=assets, difference=st.sampled_from([0, 0, 0, 0, 1]))
+    def reconcile(self, asset: str, difference: int) -> None:
+        held = sum(self.state.held_in("ETH", vault, asset) for vault in Vault)
+        events = self.play(
+            f.ReportReconciliation(
+                network="ETH",
+                asset=AssetCode(asset),
+                block=len(self.log),
+                deposit_atoms=0,
+                hot_atoms=held + difference,
+                cold_atoms=0,
+            )
+        )
+        assert not isinstance(events[0], CommandRejected)
+        if difference:
+            listing = self.state.listing(asset, "ETH")
+            assert listing is not None
+            assert listing.withdrawal.status is ServiceStatus.PAUSED
+
+    @invariant()
+    def all_holds(self) -> None:
+        check_funding(self.state)
+
+    @invariant()
+    def the_dead_stay_dead(self) -> None:
+        for number, ended in self.paid.items():
+            assert self.state.book.withdrawals[number].state == WithdrawalState(ended)
+
+    def teardown(self) -> None:
+        for index, (at_ns, command) in enumerate(self.log, 1):
+            if index == len(self.log) // 2:
+                self.twin = load_funding(dump_funding(self.twin))
+            commit_funding(self.twin, command, sequence=index, at_ns=at_ns)
+        assert digest_funding(self.twin) == digest_funding(self.state)
+
+
+TestFundingLife = FundingLife.TestCase
+TestFundingLife.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
