@@ -87,11 +87,7 @@ def trades_in(events: list[Event]) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("folder, initial, entering, after, trades", cases())
 def test_case(folder: str, initial: str, entering: str, after: str, trades: str) -> None:
     is_auction = folder == "auction"
-    # Some books of the cancel cases are entered crossed, or with stops already reached: only in
-    # an auction do orders stand so.
-    desk = SpotDesk().open_plain(
-        status=MarketStatus.OPEN if folder.startswith("uncross") else MarketStatus.AUCTION
-    )
+    desk = SpotDesk().open_plain(status=MarketStatus.AUCTION if is_auction else MarketStatus.OPEN)
     orders: dict[str, Order] = {}
     for row in rows(folder, initial):
         number, placed, _ = enter(desk, row)

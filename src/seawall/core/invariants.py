@@ -132,7 +132,8 @@ def _check_terms(market: Market, order: Order) -> None:
         invariant(order.order_list is not None, f"{name} waits within a list")
     needed = _needed_hold(market, order)
     if needed is None:
-        invariant(order.held_atoms > 0, f"{name} holds what it was judged to need")
+        # Before the first trade a trailing buy without a limit is judged to need nothing yet.
+        invariant(order.held_atoms >= 0, f"{name} holds what it was judged to need")
     else:
         invariant(
             order.held_atoms == needed, f"{name} holds {order.held_atoms}, its terms need {needed}"
@@ -152,7 +153,7 @@ def _needed_hold(market: Market, order: Order) -> int | None:
         return own
     shared = _own_need(market, other)
     if own is None or shared is None:
-        return None if order.held_atoms else 0
+        return None
     return max(0, own - shared)
 
 
@@ -225,8 +226,6 @@ def _check_market(market: Market, orders: dict[int, Order]) -> None:
     for order_id, order in market.auction_orders.items():
         invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
         invariant(order.order_type is OrderType.MARKET, "only market orders wait for the uncross")
-    for order_id, order in market.triggered.items():
-        invariant(mine.pop(order_id, None) is order, f"order {order_id} is open, in one place")
     for order in mine.values():
         invariant(
             order.status is OrderStatus.PENDING_NEW,

@@ -1,0 +1,30 @@
+"""Events as text, for comparison.  The rule: which fields are told can be fixed once and for all.
+
+Works on compiled classes too, which have no `__dict__`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from seawall.model.events import Event
+from seawall.model.orders import Order, OrderList
+
+
+def fields_of(event: Event) -> list[str]:
+    """Return the names of the event's fields, sorted."""
+    return sorted(name for name in dir(event) if not name.startswith("_"))
+
+
+def describe(event: Event, fields: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return the event as one line; `fields` names what to tell of each class."""
+    name = type(event).__name__
+    names = fields_of(event) if fields is None else fields[name]
+    told = " ".join(f"{field}={_plain(getattr(event, field))}" for field in names)
+    return f"{name} {told}".rstrip()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Order):
+        return f"order:{value.order_id}:{value.status}:{value.filled_lots}:{value.held_atoms}"
+    if isinstance(value, OrderList):
+        return f"list:{value.order_list_id}:{value.status}"
+    return str(value)
