@@ -28,7 +28,7 @@ from seawall.gateway.settings import GatewaySettings
 from seawall.journal.port import JournalError
 from seawall.lib.invariants import InvariantError
 from seawall.node.node import Node, NodeSettings
-from seawall.web.site import page_root
+from seawall.web.site import Site, page_root
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OnReplay = Callable[[str, int, int], Awaitable[None]]
@@ -65,7 +65,7 @@ async def run_exchange(
         stop = _stop_event()
         async with AsyncExitStack() as stack:
             node = await stack.enter_async_context(_open_node(configuration, data, on_replay))
-            restored = node.spot.sequence
+            restored = node.spot.sequence if node.spot.epoch > 1 else 0
             await bootstrap(node, configuration)
             server = await stack.enter_async_context(_serving(node, configuration, data))
             running = Running(pid=pid, port=server.port, url=server.url)
@@ -153,7 +153,7 @@ async def _serving(
         trusted_proxies=section.trusted_proxies,
         access_log=section.access_log,
     )
-    server = GatewayServer(create_app(node, settings))
+    server = GatewayServer(create_app(node, settings, Site))
     try:
         await server.start()
     except OSError as error:

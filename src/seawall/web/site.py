@@ -1,7 +1,7 @@
-"""Serves the page in front of the API.  The rule: files are read once, at start; no path is opened.
+"""Serves the page in front of the API.  The rule: files are read at start; no path is opened.
 
-`dist/` holds the page that Vite built from `web/`.  Where nobody could build it, `plain/` stands in:
-one page with a small canvas of its own.
+`dist/` holds the page that Vite built from `web/`.  Where nobody could build it, `plain/` stands
+in: one page with a small canvas of its own.
 """
 
 import hashlib
