@@ -45,6 +45,32 @@ HEADER = "x-seawall-operator"
 _LOOPBACK = ("127.0.0.1", "::1", "testclient")
 _SECRET_BYTES = 32
 
+OPERATOR_CALLS = (
+    ("POST /seawall/v1/operator/users", '{"name"}', "creates a user, or finds it"),
+    (
+        "POST /seawall/v1/operator/keys",
+        '{"user", "permissions", "label", "ipAllow", "kind", "publicKey"}',
+        "creates an API key; an `hmac` key's secret is shown this once",
+    ),
+    ("DELETE /seawall/v1/operator/keys", '{"user", "apiKey"}', "deletes an API key, at once"),
+    (
+        "POST /seawall/v1/operator/credits",
+        '{"user", "asset", "amount", "reference"}',
+        "credits a user, in a demo only; a reference takes effect once per user and asset",
+    ),
+    (
+        "POST /seawall/v1/operator/markets/{symbol}/status",
+        '{"status", "reason"}',
+        "sets a market's status: `open`, `post_only`, `auction`, `cancel_only` or `halted`",
+    ),
+    (
+        "POST /seawall/v1/operator/tiers",
+        '{"tier", "makerPpm", "takerPpm", "maxOrders"}',
+        "sets a fee tier; with `user` instead, says which tier a user has",
+    ),
+)
+"""Request, body and effect of each call, for the reference."""
+
 
 class NewUser(Struct, forbid_unknown_fields=True):
     name: str

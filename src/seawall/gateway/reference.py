@@ -1,0 +1,160 @@
+"""Writes `docs/reference/{api,errors}.md`.  The rule: the tables in the code are the reference.
+
+    python -m seawall.gateway.reference docs/reference
+
+A test compares the files with what this writes.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from seawall.gateway import errors
+from seawall.gateway.context import Method, Security
+from seawall.gateway.errors import REJECTIONS
+from seawall.gateway.methods.catalogue import ALL
+from seawall.gateway.operator import OPERATOR_CALLS
+from seawall.model.rejections import Rejection
+
+_API_HEAD = """\
+# The API
+
+Generated from the route table; `python -m seawall.gateway.reference docs/reference` writes it.
+
+The paths below `/api`, `/sapi`, `/fapi` and `/dapi` answer as Binance's do: change a client's base
+URL and it works. What that format has no room for stands below `/seawall/v1`. Methods with a name
+in the last column are also offered over `/ws-api/v3`, under that name.
+
+- **Security.** `NONE` asks nothing. `USER_STREAM` asks for a known key in `X-MBX-APIKEY`.
+  `USER_DATA` and `TRADE` ask for a signed request: `timestamp`, optional `recvWindow` (5000 ms,
+  at most 60000), and `signature` over query and body as sent, joined without a separator
+  (HMAC-SHA256 in hexadecimal, or Ed25519 in base64), by a key with the permission `read` or
+  `trade`.
+- **Parameters** may come in the query, in a form body, or in both; the query holds where both
+  name one. A parameter that a method does not read is refused, except where marked lenient.
+- **Times** are milliseconds; `X-MBX-TIME-UNIT: MICROSECOND` asks for microseconds.
+- **Weight** counts against 6000 per minute and address; see [errors](errors.md) for 429 and 418.
+- **Orders** count against 100 per 10 seconds and 200000 per day and account.
+- **`X-Seawall-Command-Id`** on a call that changes orders makes it happen at most once, across
+  retries and restarts: a repeat is answered with the present state of what the first one did.
+- Not offered: RSA keys, pegged orders, smart order routing, SBE and FIX. Sent order counts are not
+  given back when an order fills.
+"""
+
+_ERRORS_HEAD = """\
+# Errors
+
+Generated from the code; `python -m seawall.gateway.reference docs/reference` writes it.
+
+An error is `{"code": -1121, "msg": "Invalid symbol."}`. Clients match on the code and on the exact
+text, so both are part of the contract.
+
+| HTTP | meaning |
+|---|---|
+| 400 | the request is wrong, or the exchange refused it; nothing was changed |
+| 401 | no such key, or not with these rights, or not from this address |
+| 403 | for operators only, or in a demo only |
+| 404, 405 | no such path, or not with this verb |
+| 409 | half of a cancel-replace succeeded, or a command id was used for something else |
+| 413, 431 | the body or the head is too large |
+| 418 | this address is banned for a while: see `Retry-After` |
+| 429 | too much asked: see `Retry-After` |
+| 503 | -1001 and -1008: surely not executed; -1007: it may have been, ask again |
+"""
+
+
+def api_page() -> str:
+    lines = [_API_HEAD, "| request | security | weight | orders | parameters | over sockets |"]
+    lines.append("|---|---|---|---|---|---|")
+    lines += [_row(method) for method in ALL if method.rest]
+    lines += ["", "## What each does", ""]
+    lines += [f"- `{method.rest[0]}`: {method.summary}" for method in ALL if method.rest]
+    lines += [
+        "",
+        "## Operators",
+        "",
+        "From the machine itself only, with the token of `operator.token` in `X-Seawall-Operator`;",
+        "bodies are JSON.",
+        "",
+        "| request | body | does |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{path}` | `{body}` | {does} |" for path, body, does in OPERATOR_CALLS]
+    return "\n".join(lines) + "\n"
+
+
+def _row(method: Method) -> str:
+    paths = "<br>".join(f"`{route}`" for route in method.rest)
+    weight = str(method.weight) if method.weigh is None else "varies"
+    names = " ".join(sorted(method.params)) or "-"
+    if method.lenient:
+        names += " (lenient)"
+    orders = str(method.order_count) if method.order_count else "-"
+    shown = f"`{method.name}`" if method.websocket else "-"
+    return f"| {paths} | {Security(method.security)} | {weight} | {orders} | {names} | {shown} |"
+
+
+def errors_page() -> str:
+    lines = [
+        _ERRORS_HEAD,
+        "## Refusals of the exchange",
+        "",
+        "These were journaled with their command. *Order* stands for -2010 where an order was",
+        "placed, -2011 where one was to be canceled, -2038 where one was to be amended. *Again*",
+        "says whether the same command may succeed later.",
+        "",
+        "| refusal | code | text | again |",
+        "|---|---|---|---|",
+    ]
+    lines += list(_rejections(Rejection))
+    lines += ["", "## Refusals of the gateway", "", "| code | text |", "|---|---|"]
+    lines += [f"| {error.code} | {error.message} |" for error in _gateway_errors()]
+    return "\n".join(lines) + "\n"
+
+
+def _rejections(reasons: Iterable[Rejection]) -> Iterator[str]:
+    for reason in reasons:
+        code, text = REJECTIONS[reason]
+        again = "yes" if reason.transient else "no"
+        yield f"| `{reason}` | {code or '*order*'} | {text} | {again} |"
+
+
+def _gateway_errors() -> list[errors.ApiError]:
+    """Return one of each of the gateway's own errors, by code."""
+    found = [
+        errors.internal(), errors.unavailable(), errors.operator_refused(),
+        errors.outcome_unknown(), errors.overloaded(), errors.zero("quantity"),
+        errors.zero("price"), errors.demo_only(), errors.stale_timestamp(),
+        errors.early_timestamp(), errors.bad_signature(), errors.undecodable(),
+        errors.illegal_characters("…", "…"), errors.duplicate_parameter(),
+        errors.too_many_parameters(0, 1), errors.missing("…"), errors.either_missing("…", "…"),
+        errors.recv_window_too_long(60_000), errors.unread(0, 1), errors.empty("…"),
+        errors.not_required("…"), errors.overflow("…"), errors.too_precise("…"),
+        errors.bad_time_in_force(), errors.bad_order_type(), errors.bad_side(),
+        errors.bad_interval(), errors.bad_symbol(), errors.bad_symbol_status(),
+        errors.unknown_listen_key(), errors.lookup_too_long(24), errors.bad_combination(),
+        errors.invalid_value("…"), errors.bad_strategy_type(), errors.bad_json(),
+        errors.bad_ticker_type(), errors.bad_cancel_restrictions(), errors.duplicate_symbols(),
+        errors.oco_type(), errors.oco_iceberg(), errors.oco_limit_misplaced(buy=True),
+        errors.oco_limit_misplaced(buy=False), errors.oco_both_limit(), errors.bad_time_unit(),
+        errors.oco_stop_misplaced(buy=True), errors.oco_stop_misplaced(buy=False),
+        errors.oco_profit_misplaced(buy=True), errors.oco_profit_misplaced(buy=False),
+        errors.no_such_order(), errors.bad_key_format(), errors.bad_key(),
+        errors.no_such_order_list(), errors.cancel_replace_partial(None),
+        errors.cancel_replace_failed(None),
+    ]  # fmt: skip
+    found.sort(key=lambda error: -error.code)
+    return found
+
+
+PAGES = {"api.md": api_page, "errors.md": errors_page}
+
+
+def write(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / name).write_text(page())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
