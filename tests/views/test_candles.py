@@ -155,7 +155,7 @@ class NaiveMarket:
                     taker_buy_quote=sum(trade.quote_atoms for trade in bought),
                     first_trade_id=inside[0].trade_id if inside else -1,
                     last_trade_id=inside[-1].trade_id if inside else -1,
-                    closed=now_ns >= ended,
+                    closed=self.last_ns >= ended,
                     complete=not any(low < ended and opened < high for low, high in dark),
                 )
             )
@@ -272,6 +272,12 @@ async def test_what_a_candle_says_of_silence_and_halts(tmp_path: Path) -> None:
     # The exchange stands still: the reader's clock alone says so.
     found = await views.candles("AB", "1m", None, None, 2, now_ns + 3 * SECOND)
     assert [one.complete for one in found] == [True, False]
+    # Nor can it know that no trade of the minute waits: only a later entry closes a candle.
+    found = await views.candles("AB", "1m", None, None, 2, now_ns + minute)
+    assert [(one.close_ticks, one.trade_count, one.closed) for one in found] == [
+        (99, 1, False),
+        (99, 0, False),
+    ]
     live = views.live_candle("AB", "1m", now_ns + 3 * SECOND)
     assert live is not None
     assert not live.complete

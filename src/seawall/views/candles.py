@@ -112,27 +112,27 @@ class FormingCandles:
 
 
 def fill(
-    periods: Iterable[tuple[int, int]], bars: Iterator[Bar], close_before: int, now_ns: int
+    periods: Iterable[tuple[int, int]], bars: Iterator[Bar], close_before: int, entry_ns: int
 ) -> list[Candle]:
     """Return a candle for each period, from bars in order; those without trades carry the close.
 
     `close_before` is the last price before the first period, 0 if there was no trade before: then
-    periods before the first bar are left out.
+    periods before the first bar are left out.  `entry_ns` is the latest journal entry's time.
     """
     candles = []
     close = close_before
     bar = next(bars, None)
     for open_ns, end_ns in periods:
         if bar is not None and bar.open_ns == open_ns:
-            candles.append(candle(bar, now_ns))
+            candles.append(candle(bar, entry_ns))
             close = bar.close_ticks
             bar = next(bars, None)
         elif close:
-            candles.append(empty_candle(open_ns, end_ns, close, now_ns))
+            candles.append(empty_candle(open_ns, end_ns, close, entry_ns))
     return candles
 
 
-def candle(bar: Bar, now_ns: int) -> Candle:
+def candle(bar: Bar, entry_ns: int) -> Candle:
     return Candle(
         open_ns=bar.open_ns,
         close_ns=bar.end_ns - 1,
@@ -147,11 +147,11 @@ def candle(bar: Bar, now_ns: int) -> Candle:
         taker_buy_quote=bar.taker_buy_quote,
         first_trade_id=bar.first_trade_id,
         last_trade_id=bar.last_trade_id,
-        closed=now_ns >= bar.end_ns,
+        closed=entry_ns >= bar.end_ns,
     )
 
 
-def empty_candle(open_ns: int, end_ns: int, close_ticks: int, now_ns: int) -> Candle:
+def empty_candle(open_ns: int, end_ns: int, close_ticks: int, entry_ns: int) -> Candle:
     return Candle(
         open_ns=open_ns,
         close_ns=end_ns - 1,
@@ -164,5 +164,5 @@ def empty_candle(open_ns: int, end_ns: int, close_ticks: int, now_ns: int) -> Ca
         trade_count=0,
         taker_buy_lots=0,
         taker_buy_quote=0,
-        closed=now_ns >= end_ns,
+        closed=entry_ns >= end_ns,
     )

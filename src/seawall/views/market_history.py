@@ -82,7 +82,10 @@ def find_agg_trades(
 
 
 class CandleQuery(Struct, frozen=True, kw_only=True):
-    """Which candles: periods of clocks `offset_ns` ahead of UTC that open in [start_ns, end_ns]."""
+    """Which candles: periods of clocks `offset_ns` ahead of UTC that open in [start_ns, end_ns].
+
+    `entry_ns` is the time of the latest journal entry.
+    """
 
     symbol: str
     interval: str
@@ -90,6 +93,7 @@ class CandleQuery(Struct, frozen=True, kw_only=True):
     end_ns: int | None
     limit: int
     now_ns: int
+    entry_ns: int
     offset_ns: int
 
 
@@ -116,7 +120,7 @@ def find_candles(
         " ORDER BY open_ns DESC LIMIT 1",
         (query.symbol, base, opened),
     ).fetchone()
-    candles = fill(periods, iter(bars), int(before[0]) if before else 0, query.now_ns)
+    candles = fill(periods, iter(bars), int(before[0]) if before else 0, query.entry_ns)
     found = _interruptions(connection, query.symbol, opened, ended)
     if outage is not None:
         found.append(outage)

@@ -62,7 +62,7 @@ class Candle(Struct, frozen=True, kw_only=True):
     first_trade_id: int = -1
     last_trade_id: int = -1
     closed: bool = False
-    """The period has passed."""
+    """A journal entry came after the period: no trade can change it any more."""
     complete: bool = True
     """The market was open and the exchange up for all of the period (so far)."""
 

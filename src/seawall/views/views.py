@@ -97,12 +97,12 @@ class Views(Intake):
         opened, ended = period_of(interval, open_before(interval, now_ns, periods_back))
         bar = market.forming.at(interval, opened)
         if bar is not None:
-            found = candle(bar, now_ns)
+            found = candle(bar, self.at_ns)
         else:
             close_ticks = market.forming.close_before(interval, opened)
             if close_ticks is None:
                 return None
-            found = empty_candle(opened, ended, close_ticks, now_ns)
+            found = empty_candle(opened, ended, close_ticks, self.at_ns)
         outage = self._outage(now_ns)
         if (
             market.interruptions.meet(opened, ended)
@@ -159,7 +159,8 @@ class Views(Intake):
             start_ns=start_ns,
             end_ns=end_ns,
             limit=min(limit, QUERY_ROWS),
-            now_ns=now_ns,
+            now_ns=max(now_ns, self.at_ns),
+            entry_ns=self.at_ns,
             offset_ns=offset_minutes * MINUTE_NS,
         )
         return await self._read(market_history.find_candles, query, self._outage(now_ns))
