@@ -181,7 +181,7 @@ async def test_nobody_sees_or_cancels_anothers_orders(
         assert answer.json() == []
 
 
-REPLACE = {
+REPLACE: dict[str, Any] = {
     "symbol": "BTCUSDT",
     "side": "SELL",
     "type": "LIMIT",
@@ -271,7 +271,7 @@ async def test_amending_keeps_the_order_and_shrinks_it(exchange: Exchange, alice
 async def test_order_lists(exchange: Exchange, alice: User, bob: User) -> None:
     await exchange.limit(bob, "BUY", "1", "50000")
     await exchange.order(alice, side="SELL", type="MARKET", quantity="0.1")
-    pair = {
+    pair: dict[str, Any] = {
         "symbol": "BTCUSDT",
         "side": "SELL",
         "quantity": "1",

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from seawall.gateway import errors
 from seawall.model import limits
-from seawall.model.amounts import DecimalPrecisionError, DecimalSyntaxError, parse_decimal
+from seawall.model.amounts import DecimalPrecisionError, parse_decimal
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -181,8 +181,6 @@ class Params:
             return parse_decimal(value, decimals)
         except DecimalPrecisionError:
             raise errors.too_precise(name) from None
-        except DecimalSyntaxError:
-            raise errors.illegal_characters(name, _DECIMAL_RANGE) from None
 
     def flag(self, name: str) -> bool | None:
         value = self.text(name)

@@ -12,7 +12,9 @@ from seawall.gateway.encode import ZERO, Scale, scale_of
 from seawall.gateway.params import Params
 from seawall.model.commands import OrderTerms
 from seawall.model.events import (
+    BalanceChanged,
     Event,
+    LevelChanged,
     MatchPrevented,
     OrderCanceled,
     OrderExpired,
@@ -36,6 +38,8 @@ _STOPS = frozenset(
         OrderType.TAKE_PROFIT_LIMIT,
     }
 )
+_NOT_OF_ORDERS = (BalanceChanged, LevelChanged)
+"""The events that there are most of; none is about one order."""
 _FULL_BY_DEFAULT = frozenset({OrderType.LIMIT, OrderType.MARKET})
 
 
@@ -62,6 +66,8 @@ class Outcome:
         self.triggered = False
         self.trades: list[Traded] = []
         for event in events:
+            if isinstance(event, _NOT_OF_ORDERS):
+                continue
             if isinstance(event, Traded):
                 self._take_trade(order, event)
             elif isinstance(event, OrderExpired | OrderCanceled):

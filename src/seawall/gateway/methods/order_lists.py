@@ -256,7 +256,7 @@ METHODS = (
         handler=place_oco,
         security=Security.TRADE,
         order_count=2,
-        params=_COMMON | _ABOVE.names() | _BELOW.names(),
+        params=_COMMON | _ABOVE.names | _BELOW.names,
         summary="Place two orders of which one cancels the other.",
     ),
     Method(
@@ -266,7 +266,7 @@ METHODS = (
         handler=place_legacy_oco,
         security=Security.TRADE,
         order_count=2,
-        params=_COMMON | _LIMIT_LEG.names() | _STOP_LEG.names(),
+        params=_COMMON | _LIMIT_LEG.names | _STOP_LEG.names,
         summary="Place an OCO in its older form.",
     ),
     Method(
@@ -276,7 +276,7 @@ METHODS = (
         handler=place_oto,
         security=Security.TRADE,
         order_count=2,
-        params=_COMMON | _WORKING.names() | _PENDING.names(),
+        params=_COMMON | _WORKING.names | _PENDING.names,
         summary="Place an order and another that starts when it has filled.",
     ),
     Method(
@@ -286,7 +286,7 @@ METHODS = (
         handler=place_otoco,
         security=Security.TRADE,
         order_count=3,
-        params=_COMMON | _WORKING.names() | _PENDING_ABOVE.names() | _PENDING_BELOW.names(),
+        params=_COMMON | _WORKING.names | _PENDING_ABOVE.names | _PENDING_BELOW.names,
         summary="Place an order and an OCO that starts when it has filled.",
     ),
     Method(

@@ -24,27 +24,72 @@ from seawall.model.trading import OrderType, Side, StpMode, TimeInForce
 E = TypeVar("E", bound=StrEnum)
 
 
-class Fields(Struct, frozen=True):
+class _Rule(Struct, frozen=True):
+    """What a type needs and what it must not have, by the fields' own names."""
+
+    needs: tuple[str, ...]
+    never: tuple[str, ...]
+    stops: bool = False
+    """Needs a stop price, a trailing delta, or both."""
+
+
+_LIMIT_NEVER = ("quote_amount", "stop_price", "trailing")
+_STOP = _Rule(
+    needs=("size",), never=("price", "time_in_force", "quote_amount", "iceberg"), stops=True
+)
+_STOP_LIMIT = _Rule(needs=("time_in_force", "size", "price"), never=("quote_amount",), stops=True)
+_RULES: Mapping[OrderType, _Rule] = {
+    OrderType.LIMIT: _Rule(needs=("time_in_force", "size", "price"), never=_LIMIT_NEVER),
+    OrderType.LIMIT_MAKER: _Rule(needs=("size", "price"), never=("time_in_force", *_LIMIT_NEVER)),
+    OrderType.MARKET: _Rule(
+        needs=(), never=("price", "time_in_force", "stop_price", "trailing", "iceberg")
+    ),
+    OrderType.STOP_LOSS: _STOP,
+    OrderType.TAKE_PROFIT: _STOP,
+    OrderType.STOP_LOSS_LIMIT: _STOP_LIMIT,
+    OrderType.TAKE_PROFIT_LIMIT: _STOP_LIMIT,
+}
+
+
+class Fields:
     """The names one leg's parameters have; empty where a leg cannot have that one."""
 
-    side: str
-    type: str
-    size: str
-    price: str
-    stop_price: str
-    trailing: str
-    time_in_force: str
-    iceberg: str
-    client_order_id: str
-    strategy_id: str
-    strategy_type: str
-    quote_amount: str = ""
+    def __init__(
+        self,
+        *,
+        side: str,
+        type: str,  # noqa: A002  # each is named after the term it holds
+        size: str,
+        price: str,
+        stop_price: str,
+        trailing: str,
+        time_in_force: str,
+        iceberg: str,
+        client_order_id: str,
+        strategy_id: str,
+        strategy_type: str,
+        quote_amount: str = "",
+    ) -> None:
+        self.side = side
+        self.type = type
+        self.size = size
+        self.price = price
+        self.stop_price = stop_price
+        self.trailing = trailing
+        self.time_in_force = time_in_force
+        self.iceberg = iceberg
+        self.client_order_id = client_order_id
+        self.strategy_id = strategy_id
+        self.strategy_type = strategy_type
+        self.quote_amount = quote_amount
+        self.names = frozenset(name for name in vars(self).values() if name)
+        self.needs = {kind: self._named(rule.needs) for kind, rule in _RULES.items()}
+        """The parameters that must be there, by the order's type."""
+        self.never = {kind: self._named(rule.never) for kind, rule in _RULES.items()}
+        """The parameters that must not be there, by the order's type."""
 
-    def names(self) -> frozenset[str]:
-        return frozenset(name for name in self.tuple() if name)
-
-    def tuple(self) -> tuple[str, ...]:
-        return tuple(getattr(self, field) for field in self.__struct_fields__)
+    def _named(self, terms: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(getattr(self, term)) for term in terms)
 
 
 ORDER = Fields(
@@ -79,32 +124,6 @@ def leg(prefix: str, *, side: str, size: str) -> Fields:
         strategy_type=f"{prefix}StrategyType",
     )
 
-
-class _Rule(Struct, frozen=True):
-    """What a type needs and what it must not have, by the fields' own names."""
-
-    needs: tuple[str, ...]
-    never: tuple[str, ...]
-    stops: bool = False
-    """Needs a stop price, a trailing delta, or both."""
-
-
-_LIMIT_NEVER = ("quote_amount", "stop_price", "trailing")
-_STOP = _Rule(
-    needs=("size",), never=("price", "time_in_force", "quote_amount", "iceberg"), stops=True
-)
-_STOP_LIMIT = _Rule(needs=("time_in_force", "size", "price"), never=("quote_amount",), stops=True)
-_RULES: Mapping[OrderType, _Rule] = {
-    OrderType.LIMIT: _Rule(needs=("time_in_force", "size", "price"), never=_LIMIT_NEVER),
-    OrderType.LIMIT_MAKER: _Rule(needs=("size", "price"), never=("time_in_force", *_LIMIT_NEVER)),
-    OrderType.MARKET: _Rule(
-        needs=(), never=("price", "time_in_force", "stop_price", "trailing", "iceberg")
-    ),
-    OrderType.STOP_LOSS: _STOP,
-    OrderType.TAKE_PROFIT: _STOP,
-    OrderType.STOP_LOSS_LIMIT: _STOP_LIMIT,
-    OrderType.TAKE_PROFIT_LIMIT: _STOP_LIMIT,
-}
 
 _STRATEGY_TYPE_MIN = 1_000_000
 _TRAILING_MAX = 1_000_000
@@ -144,28 +163,33 @@ def terms_of(
     order_type: OrderType,
 ) -> OrderTerms:
     """Return one order whose side and type are settled."""
-    _check_presence(params, fields, _RULES[order_type])
+    _check_presence(params, fields, order_type)
     values = params.values
-    time_in_force = None
+    base, price = instrument.base_decimals, instrument.price_decimals
+    time_in_force = trailing = iceberg = strategy_id = strategy_type = None
     if fields.time_in_force in values:
         time_in_force = _enum(params, fields.time_in_force, TimeInForce, errors.bad_time_in_force)
-    base, price = instrument.base_decimals, instrument.price_decimals
-    quote_amount = None
-    if fields.quote_amount in values:
-        quote_amount = _positive(params, fields.quote_amount, instrument.quote_decimals)
+    if fields.trailing in values:
+        trailing = params.integer(fields.trailing, 1, _TRAILING_MAX)
+    if fields.iceberg in values:
+        iceberg = params.decimal(fields.iceberg, base) or None
+    if fields.strategy_id in values:
+        strategy_id = params.integer(fields.strategy_id, 0, _INT32_MAX)
+    if fields.strategy_type in values:
+        strategy_type = _strategy_type(params, fields.strategy_type)
     return OrderTerms(
         side=side,
         type=order_type,
         client_order_id=client_id(params, fields.client_order_id, caller),
         time_in_force=time_in_force,
         size=_positive(params, fields.size, base),
-        quote_amount=quote_amount,
+        quote_amount=_positive(params, fields.quote_amount, instrument.quote_decimals),
         price=_positive(params, fields.price, price),
         stop_price=_positive(params, fields.stop_price, price),
-        trailing_bps=params.integer(fields.trailing, 1, _TRAILING_MAX),
-        iceberg_size=params.decimal(fields.iceberg, base) or None,
-        strategy_id=params.integer(fields.strategy_id, 0, _INT32_MAX),
-        strategy_type=_strategy_type(params, fields.strategy_type),
+        trailing_bps=trailing,
+        iceberg_size=iceberg,
+        strategy_id=strategy_id,
+        strategy_type=strategy_type,
     )
 
 
@@ -187,21 +211,22 @@ def client_id(params: Params, name: str, caller: Caller) -> str:
     return secrets.token_hex(11)
 
 
-def _check_presence(params: Params, fields: Fields, rule: _Rule) -> None:
+def _check_presence(params: Params, fields: Fields, order_type: OrderType) -> None:
     values = params.values
-    for field in rule.needs:
-        name = getattr(fields, field)
+    for name in fields.needs[order_type]:
         if not values.get(name):
             raise errors.missing(name)
-    for field in rule.never:
-        name = getattr(fields, field)
+    for name in fields.never[order_type]:
         if name in values:
             raise errors.not_required(name)
-    if rule.stops:
-        if fields.stop_price not in values and fields.trailing not in values:
-            raise errors.either_missing(fields.stop_price, fields.trailing)
-    elif not rule.needs:
+    if order_type is OrderType.MARKET:
         _check_market(params, fields)
+    elif (
+        _RULES[order_type].stops
+        and fields.stop_price not in values
+        and fields.trailing not in values
+    ):
+        raise errors.either_missing(fields.stop_price, fields.trailing)
 
 
 def _check_market(params: Params, fields: Fields) -> None:
@@ -227,6 +252,8 @@ def _enum(params: Params, name: str, of: type[E], error: Callable[[], ApiError])
 
 def _positive(params: Params, name: str, decimals: int) -> int | None:
     """Return an amount that may not be zero."""
+    if name not in params.values:
+        return None
     amount = params.decimal(name, decimals)
     if amount == 0:
         raise errors.zero(name)

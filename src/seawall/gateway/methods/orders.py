@@ -32,7 +32,7 @@ from seawall.model.orders import Order
 from seawall.model.trading import CancelRestriction
 from seawall.node.driver import Committed
 
-PLACE_PARAMS = order_terms.ORDER.names() | {
+PLACE_PARAMS = order_terms.ORDER.names | {
     "symbol",
     "newOrderRespType",
     "selfTradePreventionMode",
