@@ -14,7 +14,7 @@ class InstrumentError(ValueError):
     """The instrument contradicts itself; the message says how to mend it."""
 
 
-class Asset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Asset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something that is owned; `decimals` gives its smallest unit, the atom."""
 
     code: AssetCode
@@ -101,7 +101,7 @@ class Instrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
             raise InstrumentError(f"{self.symbol}: stp_default must be one of stp_modes")
 
 
-class FeeTier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FeeTier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an account of this tier pays and may keep open.
 
     Fees are parts per million of what the trade gives the account, in that asset, rounded down:
