@@ -15,6 +15,7 @@ from seawall.core.fees import average_price
 from seawall.model.commands import SetMarketStatus, Tick
 from seawall.model.events import MarketListed, MarketStatusChanged, Traded
 from seawall.model.trading import MarketStatus
+from seawall.views.candles import FormingCandles
 from seawall.views.periods import (
     INTERVALS,
     LENGTHS_NS,
@@ -283,3 +284,17 @@ async def test_what_a_candle_says_of_silence_and_halts(tmp_path: Path) -> None:
     assert not live.complete
     assert views.live_candle("CD", "1m", now_ns) is None
     await views.close()
+
+
+def test_a_candle_is_written_when_it_changed_and_not_again() -> None:
+    forming = FormingCandles()
+    assert forming.take_changed() == []
+    forming.trade(START_NS, 100, 1, 100, 1, 1)
+    assert len(forming.take_changed()) == len(INTERVALS)
+    assert forming.take_changed() == []
+    forming.trade(START_NS + SECOND, 101, 1, 101, 1, 2)
+    changed = forming.take_changed()
+    # The second that ended, and the candle that forms of each interval.
+    assert [name for name, _ in changed] == ["1s", *INTERVALS]
+    forming.trade(START_NS + SECOND, 102, 1, 102, 1, 3)
+    assert [name for name, _ in forming.take_changed()] == list(INTERVALS)
