@@ -124,7 +124,11 @@ async def _until_stopped(node: Node, stop: asyncio.Event) -> int:
 async def _open_node(
     configuration: Configuration, data: Path, on_replay: OnReplay | None
 ) -> AsyncIterator[Node]:
-    settings = NodeSettings(data=data, name=configuration.node.name)
+    settings = NodeSettings(
+        data=data,
+        name=configuration.node.name,
+        snapshot_entries=configuration.node.snapshot_entries,
+    )
     try:
         node = await Node.open(settings, progress=on_replay)
     except (JournalError, InvariantError) as error:

@@ -27,6 +27,7 @@ class GatewaySection(Section, frozen=True, kw_only=True):
 
 class NodeSection(Section, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")]
+    snapshot_entries: Annotated[int, Meta(ge=1)]
 
 
 class LogSection(Section, frozen=True, kw_only=True):
