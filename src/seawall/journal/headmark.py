@@ -41,8 +41,6 @@ class HeadMark:
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
-            if os.fstat(file.fileno()).st_size != 2 * _SLOT_BYTES:
-                raise HeadMarkError
             self._memory = mmap.mmap(file.fileno(), 2 * _SLOT_BYTES)
         self._writes = _newest_slot(self._memory[:]) + 1
 
@@ -74,6 +72,8 @@ def read(path: Path) -> Mark | None:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    if len(data) != 2 * _SLOT_BYTES:
+        raise HeadMarkError
     slot = _newest_slot(data)
     mark = _decode(data[slot * _SLOT_BYTES :])
     if mark is None:

@@ -22,6 +22,7 @@ class SqliteJournal:
         self._reader = reader
         self._grown = asyncio.Event()
         self._closed = False
+        self._copying = False
 
     @classmethod
     async def open(cls, path: Path, cell: str, *, read_only: bool = False) -> "SqliteJournal":
@@ -42,7 +43,7 @@ class SqliteJournal:
         self._check_open()
         done = self._writer.call(self._store.append, expected, epoch, payloads)
         self._writer.post(self._store.maintain)
-        done.add_done_callback(self._wake_tails)
+        done.add_done_callback(self._on_appended)
         # Who stops waiting does not stop the append.
         return await asyncio.shield(done)
 
@@ -74,10 +75,16 @@ class SqliteJournal:
         await self._writer.call(self._store.close)
         self._writer.stop()
 
-    def _wake_tails(self, done: "asyncio.Future[Head]") -> None:
+    def _on_appended(self, done: "asyncio.Future[Head]") -> None:
+        if self._store.copy_due and not self._copying:
+            self._copying = True
+            self._reader.call(self._store.copy_log).add_done_callback(self._on_copied)
         if done.exception() is None:
             grown, self._grown = self._grown, asyncio.Event()
             grown.set()
+
+    def _on_copied(self, _: "asyncio.Future[None]") -> None:
+        self._copying = False
 
     def _check_open(self) -> None:
         if self._closed:

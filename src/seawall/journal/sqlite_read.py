@@ -24,6 +24,20 @@ APPLICATION_ID: Final = 0x53574A4C
 FORMAT: Final = 1
 HELP: Final = "See docs/operating/journal-damage.md"
 
+PAGE_BYTES: Final = 4_096
+_HEADER_BYTES: Final = 100
+_HEADER: Final = (
+    (0, b"SQLite format 3\0", "the file's kind"),
+    (16, PAGE_BYTES.to_bytes(2, "big"), "the page size"),
+    (18, b"\2\2", "the journal mode"),
+    (20, b"\0", "reserved space"),
+    (21, b"\x40\x20\x20", "payload fractions"),
+    (52, bytes(4), "auto-vacuum"),
+    (56, b"\0\0\0\1", "the text encoding"),
+    (64, bytes(4), "incremental vacuum"),
+)
+"""Fields of the database's header that never change: offset, value, meaning."""
+
 _COLUMNS: Final = "SELECT first, count, epoch, hash, frame FROM batches "
 _KINDS: Final = (int, int, int, bytes, bytes)
 
@@ -70,6 +84,22 @@ def connect(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+def check_header(path: Path) -> None:
+    """Raise JournalDamagedError unless the database's constant header fields are as created.
+
+    SQLite would open some that are not, and only fail, or grow the file wrongly, when it writes.
+    Only to be called while no connection depends on its locks: closing the file drops them.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    for offset, wanted, name in _HEADER:
+        found = header[offset : offset + len(wanted)]
+        if found != wanted:
+            raise JournalDamagedError(
+                f"{path}: its header has {found.hex()} for {name}, not {wanted.hex()}.  {HELP}"
+            )
 
 
 def is_made(path: Path) -> bool:

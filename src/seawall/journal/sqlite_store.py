@@ -29,13 +29,16 @@ from seawall.journal.port import (
     check_batch,
     frame,
 )
-from seawall.journal.sqlite_read import HELP
+from seawall.journal.sqlite_read import HELP, PAGE_BYTES
 
-_PAGE_BYTES: Final = 8_192
-CHECKPOINT_BYTES: Final = 16 << 20
-"""The write-ahead log is copied into the database when it has grown by this much; under 4,000
-pages, past which SQLite would have to grow its shared memory while committing."""
+COPY_BYTES: Final = 8 << 20
+"""When the log has grown by this much, it is time to copy it into the database, beside appends."""
+CHECKPOINT_BYTES: Final = 14 << 20
+"""When it has grown by this much, it is copied whatever else waits.  Past 4,062 pages, SQLite would
+have to grow its shared memory in the middle of a commit."""
 _BUSY_S: Final = 5.0
+_COPY_ROUNDS: Final = 2
+"""The second round copies what was written during the first."""
 _LOOK_APPENDS: Final = 64
 """Every so many appends: are the files that we write still the ones in the directory?"""
 
@@ -57,6 +60,10 @@ class SqliteStore:
         self._written_bytes = 0
         self._appends = 0
         self._connection: sqlite3.Connection | None = None
+        self._copier: sqlite3.Connection | None = None
+        self.copy_due = False
+        """Whether `copy_log` should be called, by another thread than the appends'."""
+        self._copied = False
         self._mark: headmark.HeadMark | None = None
         # Let go in the opposite order.  The last connection to close would copy the log into the
         # database; so the last one is read-only, and cannot.
@@ -69,6 +76,7 @@ class SqliteStore:
             if not read_only:
                 self._mark = resources.enter_context(closing(headmark.HeadMark(mark_path(path))))
                 self._mark.write(self.head.sequence, self.head.hash)
+                self._copier = resources.enter_context(closing(_connect(path)))
                 self._connection = resources.enter_context(closing(_connect(path)))
             self._files = self._identities()
             self._resources = resources.pop_all()
@@ -93,7 +101,7 @@ class SqliteStore:
             raise self._append_error(error) from error
         self.head = Head(expected + len(payloads) - 1, epoch, link)
         self._mark.write(self.head.sequence, link)
-        self._written_bytes += len(framed) + 2 * _PAGE_BYTES
+        self._written_bytes += len(framed) + 2 * PAGE_BYTES
         self._appends += 1
         return self.head
 
@@ -112,25 +120,34 @@ class SqliteStore:
             return
         if self._appends % _LOOK_APPENDS == 0 and self._identities() != self._files:
             self._stopped = f"{self.path} was removed or replaced while in use.  {HELP}"
-        elif self._written_bytes >= CHECKPOINT_BYTES:
-            self._checkpoint()
+        elif self._copied or self._written_bytes >= CHECKPOINT_BYTES:
+            # Only a log that is copied to its very end is begun anew by the next append.
+            self._checkpoint(self._connection)
+            self._written_bytes = 0
+            self.copy_due = self._copied = False
+        elif self._written_bytes >= COPY_BYTES:
+            self.copy_due = True
+
+    def copy_log(self) -> None:
+        """Copy most of the log into the database while appends go on; `maintain` does the rest."""
+        for _ in range(_COPY_ROUNDS):
+            self._checkpoint(self._copier)
+        self._copied = True
 
     def close(self) -> None:
         """Let go of the files as they are: SQLite must not tidy up what it may have misread."""
         self._resources.close()
         self._stopped = f"{self.path} was closed"
 
-    def _checkpoint(self) -> None:
-        """Copy the log into the database, so that SQLite starts it from its beginning again."""
-        if self._connection is None:
+    def _checkpoint(self, connection: sqlite3.Connection | None) -> None:
+        """Copy what the log holds now into the database."""
+        if connection is None or self._stopped:
             return
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
             if not _is_full(error):
                 self._stopped = f"{self.path}: copying the log failed ({error}).  {HELP}"
-                return
-        self._written_bytes = 0
 
     def _conflict(self, expected: int, epoch: int, head: Head) -> JournalConflictError:
         return JournalConflictError(
@@ -189,6 +206,8 @@ def _whole_or_new(path: Path, cell: str, *, read_only: bool) -> headmark.Mark:
         raise JournalDamagedError(
             f"{path} is missing or empty; entries 1 to {mark.sequence} were durable.  {HELP}"
         )
+    if exists:
+        sqlite_read.check_header(path)
     if not exists or not sqlite_read.is_made(path):
         if read_only:
             raise JournalError(f"{path}: there is no journal")
@@ -202,7 +221,7 @@ def _create(path: Path, cell: str) -> None:
         headmark.create(mark_path(path))
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
