@@ -9,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec import structs
 from tests.gateway.exchange import Exchange, User
 
+from seawall.gateway.app import create_app
 from seawall.gateway.auth import without_signature
 from seawall.model.commands import DeleteApiKey
 from seawall.model.ids import UserId
@@ -275,6 +277,40 @@ async def test_only_the_operator_operates(exchange: Exchange) -> None:
         )
     assert said(answer) == (403, refused)
     assert "eve" not in exchange.node.identity.by_name
+
+
+async def test_a_trusted_proxy_says_who_is_behind_it(exchange: Exchange) -> None:
+    await exchange.operate("users", {"name": "dora"})
+    made = await exchange.operate("keys", {"user": "dora", "ipAllow": ["203.0.113.0/24"]})
+    dora = User("dora", made["apiKey"], made["secretKey"])
+    settings = structs.replace(exchange.app.settings, trusted_proxies=("127.0.0.1",))
+    behind = Exchange(
+        exchange.node,
+        create_app(exchange.node, settings),
+        exchange.clock,
+        exchange.client,
+    )
+    from_proxy = httpx.ASGITransport(app=behind.app, client=("127.0.0.1", 1))
+    from_elsewhere = httpx.ASGITransport(app=behind.app, client=("192.0.2.7", 1))
+    her = {"X-Forwarded-For": "10.0.0.1, 203.0.113.9"}
+    for transport, headers, status in (
+        (from_proxy, her, 200),
+        (from_proxy, {"X-Forwarded-For": "203.0.113.9, 10.0.0.1"}, 401),
+        (from_proxy, {}, 401),
+        (from_elsewhere, her, 401),
+    ):
+        async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
+            behind.client = client
+            answer = await behind.signed("GET", ACCOUNT, dora, headers)
+            assert answer.status_code == status, (headers, answer.text)
+    async with httpx.AsyncClient(transport=from_proxy, base_url="http://exchange") as client:
+        refused = await client.post(
+            "/seawall/v1/operator/users",
+            json={"name": "eve"},
+            headers={**exchange.operator_headers, **her},
+        )
+        assert refused.status_code == 403
+    await behind.app.close()
 
 
 @pytest.mark.parametrize(

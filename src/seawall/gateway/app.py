@@ -43,11 +43,14 @@ class App:
         self.registry.register(context.metrics)
         self.registry.register(context.node.metrics)
         self._rest = Rest(context)
+        self._proxies = frozenset(context.settings.trusted_proxies)
         cold: Application = Starlette(routes=self._cold_routes())
         self._cold = cold if page is None else page(cold)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
+        if self._proxies and kind != "lifespan":
+            self._believe_proxy(scope)
         if kind == "http":
             method = find_route(scope)
             if method is not None:
@@ -62,6 +65,16 @@ class App:
     async def close(self) -> None:
         """Stop the streams; the node belongs to whoever opened it."""
         await self.hub.stop()
+
+    def _believe_proxy(self, scope: Scope) -> None:
+        """Take a trusted proxy's word for who is behind it: the last address it added."""
+        client = scope.get("client")
+        if not client or client[0] not in self._proxies:
+            return
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                address = value.decode("latin-1").rpartition(",")[2].strip()
+                scope["client"] = (address, client[1])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

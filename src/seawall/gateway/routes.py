@@ -36,7 +36,7 @@ class Request:
     """What the hot path needs of one request's head."""
 
     __slots__ = (
-        "api_key", "body_bytes", "chunked", "command_id", "forwarded", "ip", "query", "unit",
+        "api_key", "body_bytes", "chunked", "command_id", "ip", "query", "unit",
         "used_weight", "user_id",
     )  # fmt: skip
 
@@ -46,7 +46,6 @@ class Request:
         self.ip: str = client[0] if client else ""
         self.api_key = ""
         self.command_id = ""
-        self.forwarded = ""
         self.unit = b""
         self.body_bytes = 0
         self.chunked = False
@@ -63,8 +62,6 @@ class Request:
                 self.unit = value
             elif name == b"x-seawall-command-id":
                 self.command_id = value.decode("latin-1")
-            elif name == b"x-forwarded-for":
-                self.forwarded = value.decode("latin-1")
 
 
 class Rest:
@@ -72,13 +69,10 @@ class Rest:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._proxies = frozenset(context.settings.trusted_proxies)
 
     async def serve(self, method: Method, scope: Scope, receive: Receive, send: Send) -> None:
         started_ns = perf_counter_ns()
         request = Request(scope)
-        if self._proxies and request.ip in self._proxies and request.forwarded:
-            request.ip = request.forwarded.rpartition(",")[2].strip()
         status = 200
         extra: list[Header] = []
         try:

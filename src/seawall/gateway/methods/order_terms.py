@@ -6,22 +6,17 @@ depends on the market's state is left to the core.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from typing import TypeVar
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from seawall.core.spot_state import Market
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context
-from seawall.gateway.errors import ApiError
 from seawall.gateway.params import Params
 from seawall.model.commands import OrderTerms
 from seawall.model.instruments import Instrument
 from seawall.model.trading import OrderType, Side, StpMode, TimeInForce
-
-E = TypeVar("E", bound=StrEnum)
 
 
 class _Rule(Struct, frozen=True):
@@ -125,6 +120,11 @@ def leg(prefix: str, *, side: str, size: str) -> Fields:
     )
 
 
+# Looking a member up by its text is several times quicker than calling its enum.
+_SIDES: Mapping[str, Side] = {side.value: side for side in Side}
+_TYPES: Mapping[str, OrderType] = {kind.value: kind for kind in OrderType}
+_TIMES_IN_FORCE: Mapping[str, TimeInForce] = {tif.value: tif for tif in TimeInForce}
+
 _STRATEGY_TYPE_MIN = 1_000_000
 _TRAILING_MAX = 1_000_000
 _INT32_MAX = (1 << 31) - 1
@@ -149,8 +149,12 @@ def read_terms(
     params: Params, instrument: Instrument, caller: Caller, fields: Fields
 ) -> OrderTerms:
     """Return one order as its parameters ask for it."""
-    side = _enum(params, fields.side, Side, errors.bad_side)
-    order_type = _enum(params, fields.type, OrderType, errors.bad_order_type)
+    side = _SIDES.get(_need(params, fields.side))
+    if side is None:
+        raise errors.bad_side()
+    order_type = _TYPES.get(_need(params, fields.type))
+    if order_type is None:
+        raise errors.bad_order_type()
     return terms_of(params, instrument, caller, fields, side, order_type)
 
 
@@ -168,7 +172,9 @@ def terms_of(
     base, price = instrument.base_decimals, instrument.price_decimals
     time_in_force = trailing = iceberg = strategy_id = strategy_type = None
     if fields.time_in_force in values:
-        time_in_force = _enum(params, fields.time_in_force, TimeInForce, errors.bad_time_in_force)
+        time_in_force = _TIMES_IN_FORCE.get(_need(params, fields.time_in_force))
+        if time_in_force is None:
+            raise errors.bad_time_in_force()
     if fields.trailing in values:
         trailing = params.integer(fields.trailing, 1, _TRAILING_MAX)
     if fields.iceberg in values:
@@ -240,14 +246,11 @@ def _check_market(params: Params, fields: Fields) -> None:
         raise errors.bad_combination()
 
 
-def _enum(params: Params, name: str, of: type[E], error: Callable[[], ApiError]) -> E:
+def _need(params: Params, name: str) -> str:
     value = params.values.get(name)
     if not value:
         raise errors.missing(name)
-    try:
-        return of(value)
-    except ValueError:
-        raise error() from None
+    return value
 
 
 def _positive(params: Params, name: str, decimals: int) -> int | None:
