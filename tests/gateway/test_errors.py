@@ -19,7 +19,7 @@ from seawall.node.errors import (
 def test_every_rejection_is_mapped(reason: Rejection) -> None:
     error = rejected(reason, errors.NEW_ORDER_REJECTED)
     assert error.status == 400
-    assert -3_000 < error.code < -1_000
+    assert -5_000 < error.code < -1_000
     assert error.message
     assert error.body() == {"code": error.code, "msg": error.message}
 
