@@ -9,6 +9,7 @@ calls here block: `sqlite.py` runs them in threads.
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -37,6 +38,8 @@ CHECKPOINT_BYTES: Final = 14 << 20
 """When it has grown by this much, it is copied whatever else waits.  Past 4,062 pages, SQLite would
 have to grow its shared memory in the middle of a commit."""
 _BUSY_S: Final = 5.0
+_LOCK_ATTEMPTS: Final = 10
+_LOCK_PAUSE_S: Final = 0.05
 _COPY_ROUNDS: Final = 2
 """The second round copies what was written during the first."""
 _LOOK_APPENDS: Final = 64
@@ -52,7 +55,10 @@ INSERT INTO batches (first, count, epoch, hash, frame) VALUES (?1,
 
 
 class SqliteStore:
-    """One journal file, held by the only process that may; appending unless `read_only`."""
+    """One journal file, held by the only process that may append.
+
+    `read_only` reads up to the present end, also of a journal that another process appends to.
+    """
 
     def __init__(self, path: Path, cell: str, *, read_only: bool = False) -> None:
         self.path = path
@@ -68,9 +74,12 @@ class SqliteStore:
         # Let go in the opposite order.  The last connection to close would copy the log into the
         # database; so the last one is read-only, and cannot.
         with ExitStack() as resources:
-            resources.callback(os.close, _take_lock(path))
+            lock = _take_lock(path, read_only=read_only)
+            if lock is not None:
+                resources.callback(os.close, lock)
             mark = _whole_or_new(path, cell, read_only=read_only)
-            sqlite_read.check_log(path)
+            if lock is not None:
+                sqlite_read.check_log(path)
             self._reader = resources.enter_context(closing(sqlite_read.connect(path)))
             self.head = sqlite_read.inspect(self._reader, path, cell, mark)
             if not read_only:
@@ -78,6 +87,8 @@ class SqliteStore:
                 self._mark.write(self.head.sequence, self.head.hash)
                 self._copier = resources.enter_context(closing(_connect(path)))
                 self._connection = resources.enter_context(closing(_connect(path)))
+            if lock is not None and read_only:
+                fcntl.flock(lock, fcntl.LOCK_UN)
             self._files = self._identities()
             self._resources = resources.pop_all()
 
@@ -258,16 +269,31 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _take_lock(path: Path) -> int:
-    """Return a descriptor that holds the file's only lock, or raise JournalError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+def _take_lock(path: Path, *, read_only: bool) -> int | None:
+    """Return a descriptor that holds the file's only lock.
+
+    If another process keeps it, a reader goes without (None), a writer gets JournalError.
+    """
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise JournalError(f"{path} is in use by another process") from None
-    return descriptor
+        descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        raise JournalError(f"{path}: there is no journal") from None
+    for _ in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if read_only:
+                break
+            # Who only looks lets go soon; who appends does not.
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return descriptor
+    os.close(descriptor)
+    if read_only:
+        return None
+    raise JournalError(f"{path} is in use by another process")
 
 
 def _is_full(error: sqlite3.Error) -> bool:

@@ -1,0 +1,149 @@
+"""Verification of a data directory.  The rule: believe the journal alone, and change no byte.
+
+Each cell is replayed from its first entry: chain, checkpoints, invariants.  The views are rebuilt
+from the same entries in a temporary directory and compared with the live ones, row by row.
+"""
+
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from seawall.journal.port import JournalError
+from seawall.journal.sqlite import SqliteJournal
+from seawall.journal.verify import ChainWalk
+from seawall.lib.invariants import InvariantError
+from seawall.model import limits
+from seawall.model.commands import Command
+from seawall.model.events import Event
+from seawall.node.cell import Cell, identity_cell, spot_cell
+from seawall.node.checkpoints import Checkpoints
+from seawall.node.errors import ReplayError
+from seawall.node.replay import Progress, replay
+from seawall.views.compare import HistoryMissingError, compare_views, read_watermark
+from seawall.views.views import Views
+
+
+class CellVerified(Struct, frozen=True, kw_only=True):
+    """What was found of one cell; every check that did not hold is told in `problems`."""
+
+    cell: str
+    ok: bool
+    entries: int
+    batches: int
+    epoch: int
+    digest: str
+    """Of the state after the last entry; empty if an invariant does not hold there."""
+    checkpoints: int
+    """Digests journaled by a leader and met again by this replay."""
+    views_at: int | None
+    """The entry up to which live and rebuilt views were compared; None for a cell without."""
+    problems: list[str]
+
+
+class VerifyReport(Struct, frozen=True, kw_only=True):
+    """What was found of a data directory; `ok` only if all holds."""
+
+    ok: bool
+    cells: list[CellVerified]
+
+
+async def verify_data(data: Path, progress: Progress | None = None) -> VerifyReport:
+    """Replay everything in `data` and compare; a running exchange is verified up to now."""
+    cells = [await _verify_cell(data, identity_cell(), progress, None)]
+    with tempfile.TemporaryDirectory(prefix="seawall-verify-") as name:
+        rebuild = ViewsRebuild(data, Path(name))
+        cells.append(await _verify_cell(data, spot_cell(), progress, rebuild))
+    return VerifyReport(ok=all(cell.ok for cell in cells), cells=cells)
+
+
+class ViewsRebuild:
+    """A second set of views, fed by the replay up to where the live ones stand."""
+
+    def __init__(self, data: Path, directory: Path) -> None:
+        self.problems: list[str] = []
+        self.stands_at = 0
+        self._live, self._rebuilt = directory / "live", directory / "rebuilt"
+        try:
+            _copy_history(data, self._live)
+            self.stands_at = read_watermark(self._live)
+        except (HistoryMissingError, sqlite3.Error) as error:
+            self.problems.append(f"views: {error}")
+        self._views = Views.open(self._rebuilt)
+
+    def on_entry(
+        self, _cell: str, sequence: int, at_ns: int, _command: Command, events: list[Event]
+    ) -> None:
+        if sequence <= self.stands_at:
+            self._views.on_commit(sequence, at_ns, events)
+
+    async def finish(self, replayed: int) -> list[str]:
+        """Compare; return how live and rebuilt views differ."""
+        await self._views.close()
+        if self.problems:
+            return self.problems
+        if replayed < self.stands_at:
+            return [f"views: they stand at {self.stands_at}, the replay at {replayed}"]
+        try:
+            return [f"views: {text}" for text in compare_views(self._live, self._rebuilt)]
+        except HistoryMissingError as error:
+            return [f"views: {error}"]
+
+
+async def _verify_cell(
+    data: Path, cell: Cell[Any], progress: Progress | None, rebuild: ViewsRebuild | None
+) -> CellVerified:
+    walk = ChainWalk()
+    checkpoints = Checkpoints(cell, limits.CHECKPOINT_ENTRIES)
+    problems: list[str] = []
+    epoch, broken = 0, False
+    try:
+        journal = await SqliteJournal.open(
+            data / "journal" / f"{cell.name}.sqlite", cell.name, read_only=True
+        )
+        try:
+            listener = None if rebuild is None else rebuild.on_entry
+            head = await replay(
+                cell, journal, checkpoints, listener=listener, walk=walk, progress=progress
+            )
+            epoch = head.epoch
+            if walk.finish() != head:
+                problems.append("the chain does not end in the head's hash")
+        finally:
+            await journal.close()
+        cell.check()
+    except (JournalError, ReplayError) as error:
+        problems.append(str(error))
+    except InvariantError as error:
+        broken = True
+        problems.append(f"{cell.name}: after entry {cell.state.sequence}: {error}")
+    if rebuild is not None:
+        problems += await rebuild.finish(cell.state.sequence)
+    return CellVerified(
+        cell=cell.name,
+        ok=not problems,
+        entries=cell.state.sequence,
+        batches=walk.batches,
+        epoch=epoch,
+        digest="" if broken else cell.digest(),
+        checkpoints=checkpoints.compared,
+        views_at=None if rebuild is None else rebuild.stands_at,
+        problems=problems,
+    )
+
+
+def _copy_history(data: Path, target: Path) -> None:
+    """Copy the live history as of one moment; a running exchange goes on writing to its own."""
+    source = data / "views" / "history.sqlite"
+    if not source.exists():
+        raise HistoryMissingError(f"{source} does not exist")
+    (target / "views").mkdir(parents=True)
+    live = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+    copy = sqlite3.connect(target / "views" / "history.sqlite")
+    try:
+        live.backup(copy)
+    finally:
+        copy.close()
+        live.close()
