@@ -9,7 +9,8 @@ Orders of one user, or of users in one trade group, do not trade with each other
   what would have been matched changes hands at the maker's price, without fee and without a trade:
   no tape, no candle, no stop sees it.
 
-An order ended so has the status EXPIRED_IN_MATCH.
+An order ended so has the status EXPIRED_IN_MATCH.  An order of an OCO pair that lost a part ends
+the other one, as if it had traded: the two are never of different size.
 """
 
 from typing import Final
@@ -89,6 +90,8 @@ def prevent(
         end_siblings(state, market, taker, events)
     if maker.open_lots == 0:
         expire_in_match(state, market, maker, events)
+    elif maker_lots:
+        end_siblings(state, market, maker, events)
     if taker_lots == wanted_lots:
         expire_in_match(state, market, taker, events)
         return False
