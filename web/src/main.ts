@@ -197,6 +197,9 @@ function showState(): void {
   const status = found?.status ?? "unknown";
   statusChip.dataset.status = status;
   statusChip.textContent = word(status as Word);
+  // What a demo plays is told where one looks for the small print.
+  const told = found && status === "open" && found.reason !== "listed";
+  element("about").textContent = told ? isolated(found.reason) : "";
   let text = "";
   if (stale && lastKnownMs === 0) text = word("neverKnown");
   else if (stale) text = word("lastKnown", { time: isolated(moment(lastKnownMs)) });

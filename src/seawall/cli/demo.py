@@ -16,6 +16,7 @@ import msgspec
 
 from seawall.cli.accounts import DEMO_FUNDS, DEMO_USER, create_key, create_user
 from seawall.cli.running import Operator
+from seawall.lab.demo import DemoMarket
 from seawall.node.node import Node
 
 KEYS_FILE: Final = "demo-keys.json"
@@ -28,7 +29,12 @@ async def demo_market(node: Node, data: Path, url: str) -> AsyncIterator[Path]:
     """Fund a user once, keep the market alive while entered; yield where the keys are."""
     keys = data / KEYS_FILE
     await asyncio.to_thread(_prepare, node, data, url, keys)
-    yield keys
+    market = DemoMarket(node)
+    await market.start()
+    try:
+        yield keys
+    finally:
+        await market.stop()
 
 
 def _prepare(node: Node, data: Path, url: str, keys: Path) -> None:
