@@ -19,7 +19,7 @@ def picked(answer: dict[str, Any], *names: str) -> tuple[Any, ...]:
     return tuple(answer[name] for name in names)
 
 
-async def test_a_resting_order_and_its_fill(exchange: Exchange, alice: User, bob: User) -> None:
+async def test_a_resting_order_says_all_of_itself(exchange: Exchange, alice: User) -> None:
     rests = await exchange.limit(alice, "SELL", "1", "50000", newClientOrderId="offer")
     assert rests == {
         "symbol": "BTCUSDT",
@@ -40,6 +40,10 @@ async def test_a_resting_order_and_its_fill(exchange: Exchange, alice: User, bob
         "fills": [],
         "selfTradePreventionMode": "EXPIRE_MAKER",
     }
+
+
+async def test_a_fill_reaches_both_sides(exchange: Exchange, alice: User, bob: User) -> None:
+    await exchange.limit(alice, "SELL", "1", "50000", newClientOrderId="offer")
     takes = await exchange.order(bob, side="BUY", type="MARKET", quoteOrderQty="1000")
     filled = takes.json()
     assert picked(filled, "status", "origQty", "executedQty", "cummulativeQuoteQty") == (
@@ -302,6 +306,11 @@ async def test_order_lists(exchange: Exchange, alice: User, bob: User) -> None:
     ).json()
     assert canceled["listOrderStatus"] == "ALL_DONE"
     assert [one["status"] for one in canceled["orderReports"]] == ["CANCELED", "CANCELED"]
+
+
+async def test_the_other_order_lists(exchange: Exchange, alice: User, bob: User) -> None:
+    await exchange.limit(bob, "BUY", "1", "50000")
+    await exchange.order(alice, side="SELL", type="MARKET", quantity="0.1")
     legacy = (
         await exchange.signed(
             "POST",
@@ -341,7 +350,7 @@ async def test_order_lists(exchange: Exchange, alice: User, bob: User) -> None:
     ).json()
     assert [one["listOrderStatus"] for one in everything] == ["ALL_DONE", "ALL_DONE"]
     listed = (await exchange.signed("GET", "/api/v3/allOrderList", alice)).json()
-    assert [one["listOrderStatus"] for one in listed] == ["ALL_DONE"] * 3
+    assert [one["listOrderStatus"] for one in listed] == ["ALL_DONE"] * 2
 
 
 async def test_a_command_id_takes_effect_once(exchange: Exchange, alice: User) -> None:

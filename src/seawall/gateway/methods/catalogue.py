@@ -1,4 +1,4 @@
-"""All methods of the API, in the order the reference lists them."""
+"""All methods of the API.  The rule: the reference lists them in this order."""
 
 from seawall.gateway.context import Method
 from seawall.gateway.methods import (

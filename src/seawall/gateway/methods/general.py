@@ -1,4 +1,4 @@
-"""What every client asks first: is it there, what time is it, what is traded."""
+"""What every client asks first.  The rule: what is said of a market is what the core enforces."""
 
 from seawall.core.spot_state import Market
 from seawall.gateway import errors
