@@ -1,6 +1,7 @@
 """`seawall journal`.  The rule: it only reads, so it may be asked of a running exchange."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from seawall.cli.options import DEFAULT_DATA, Data, Json, existing
-from seawall.cli.output import CliError, Exit, human, notes, print_json
+from seawall.cli.output import CliError, Exit, human, print_json
 from seawall.journal.port import Entry, JournalError
 from seawall.journal.sqlite import SqliteJournal
+from seawall.lab.progress import Progress, bar
 from seawall.model import limits
 from seawall.model.ids import CELLS, SPOT
 from seawall.node.verify import CellVerified, verify_data
@@ -77,15 +79,41 @@ def show(
 
 
 def verify(*, data: Data = Path(DEFAULT_DATA), json: Json = False) -> int:
-    """Replay everything, and check chain, digests, invariants and candles."""
-    found = asyncio.run(_verified(existing(data), quiet=json))
-    holds = all(cell.ok for cell in found)
+    """Replay everything, and check chain, digests, invariants and candles.
+
+    Exit 0 only if all hold.  A running exchange is checked up to this moment.
+    """
+    existing(data)
     if json:
-        print_json({"ok": holds, "cells": found})
+        report = asyncio.run(verify_data(data))
+        print_json(report)
     else:
-        for cell in found:
+        with bar() as progress:
+            report = asyncio.run(verify_data(data, _told(progress)))
+        for cell in report.cells:
             _tell(cell)
-    return int(Exit.OK if holds else Exit.FAILED)
+    return int(Exit.OK if report.ok else Exit.FAILED)
+
+
+def _told(progress: Progress) -> Callable[[str, int, int], Awaitable[None]]:
+    async def tell(cell: str, done: int, total: int) -> None:
+        progress(f"replaying {cell}", done, total)
+
+    return tell
+
+
+def _tell(cell: CellVerified) -> None:
+    mark = "[green]✓[/]" if cell.ok else "[bold red]✗[/]"
+    human.print(
+        f"{mark} [bold]{cell.cell}[/]: {cell.entries:,} entries in {cell.batches:,} batches,"
+        f" epoch {cell.epoch}, {cell.checkpoints:,} checkpoints met"
+    )
+    if cell.digest:
+        human.print(f"  digest {cell.digest}")
+    if cell.views_at is not None and cell.ok:
+        human.print(f"  views and candles, live = rebuilt, up to entry {cell.views_at:,}")
+    for problem in cell.problems:
+        human.print(f"  [red]{escape(problem)}[/]")
 
 
 async def _heads(data: Path) -> list[HeadLine]:
@@ -104,29 +132,27 @@ async def _heads(data: Path) -> list[HeadLine]:
 
 async def _entries(data: Path, cell: str, first: int | None, limit: int) -> list[Entry]:
     journal = await _open(data, cell)
+    found: list[Entry] = []
     try:
         if first is None:
             end = await journal.head()
             first = max(1, end.sequence - limit + 1)
-        found: list[Entry] = []
         while len(found) < limit:
             part = min(limit - len(found), limits.READ_ENTRIES)
             entries = await journal.read(first + len(found), part)
             if not entries:
                 break
             found += entries
-        return found
     except JournalError as error:
         raise _damaged(error) from error
     finally:
         await journal.close()
+    return found
 
 
 async def _open(data: Path, cell: str) -> SqliteJournal:
     try:
-        return await SqliteJournal.open(
-            data / "journal" / f"{cell}.sqlite", cell, read_only=True
-        )
+        return await SqliteJournal.open(data / "journal" / f"{cell}.sqlite", cell, read_only=True)
     except JournalError as error:
         raise _damaged(error) from error
 
@@ -142,7 +168,3 @@ def _document(entry: Entry) -> dict[str, Any]:
         "hash": entry.hash.hex(),
         "record": msgspec.Raw(entry.payload),
     }
-
-
-async def _verified(data: Path, *, quiet: bool) -> list[CellVerified]:
-    raise NotImplementedError

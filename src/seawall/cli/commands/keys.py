@@ -1,14 +1,17 @@
 """`seawall keys`.  The rule: a secret is printed once, where it was asked for."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from seawall.cli.accounts import create_key, create_user, parse_deposits
 from seawall.cli.options import DEFAULT_DATA, Data, Json
-from seawall.cli.output import human, print_json
-from seawall.cli.running import operator
+from seawall.cli.output import CliError, Exit, human, print_json
+from seawall.cli.running import RefusedError, operator
+
+NOT_SUPPORTED: Final = -1020
+"""What the operator API answers to a credit where the exchange is no demo."""
 
 
 def create(
@@ -41,7 +44,16 @@ def create(
     """
     at = operator(data)
     deposits = parse_deposits(deposit)
-    create_user(at, user, deposits)
+    try:
+        create_user(at, user, deposits)
+    except RefusedError as error:
+        if error.api_code != NOT_SUPPORTED:
+            raise
+        raise CliError(
+            "The exchange is no demo, so it takes no deposits out of nothing.",
+            "Leave --deposit out, or run the exchange with `seawall up --demo`.",
+            Exit.REFUSED,
+        ) from error
     key = create_key(
         at,
         user,
