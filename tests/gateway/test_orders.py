@@ -1,9 +1,10 @@
 """Orders through the API, from placing to history, as Binance's clients see them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.exchange import SECOND_NS, Exchange, User
+from tests.gateway.exchange import SECOND_NS, Exchange, User, open_exchange
 
 from seawall.model.trading import MarketStatus
 
@@ -382,6 +383,28 @@ async def test_a_command_id_takes_effect_once(exchange: Exchange, alice: User) -
         "POST", "/api/v3/order", alice, header, **terms, newClientOrderId="different"
     )
     assert other.status_code == 409
+
+
+async def test_a_command_id_is_remembered_across_a_restart(tmp_path: Path) -> None:
+    header = {"X-Seawall-Command-Id": "before-the-crash"}
+    terms = {"side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
+    answers = []
+    keys = ("", "")
+    for attempt in range(2):
+        async with open_exchange(tmp_path) as exchange:
+            exchange.clock.advance(attempt * SECOND_NS)
+            if attempt == 0:
+                made = await exchange.add_user("alice", BTC="10")
+                keys = (made.api_key, made.secret)
+            alice = User("alice", *keys)
+            answer = await exchange.signed(
+                "POST", "/api/v3/order", alice, header, symbol="BTCUSDT", price="50000", **terms
+            )
+            answers.append(answer.json())
+            assert len(exchange.node.spot.accounts[1].open_orders) == 1
+    assert picked(answers[0], "orderId", "clientOrderId", "status") == picked(
+        answers[1], "orderId", "clientOrderId", "status"
+    )
 
 
 async def test_a_closed_market_says_so_and_still_cancels(exchange: Exchange, alice: User) -> None:
