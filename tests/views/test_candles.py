@@ -16,6 +16,7 @@ from seawall.model.commands import SetMarketStatus, Tick
 from seawall.model.events import MarketListed, MarketStatusChanged, Traded
 from seawall.model.trading import MarketStatus
 from seawall.views.candles import FormingCandles
+from seawall.views.interruptions import LASTING, Interruption
 from seawall.views.periods import (
     INTERVALS,
     LENGTHS_NS,
@@ -298,3 +299,11 @@ def test_a_candle_is_written_when_it_changed_and_not_again() -> None:
     assert [name for name, _ in changed] == ["1s", *INTERVALS]
     forming.trade(START_NS + SECOND, 102, 1, 102, 1, 3)
     assert [name for name, _ in forming.take_changed()] == list(INTERVALS)
+
+
+def test_an_interruption_that_only_touches_a_period_takes_nothing_away() -> None:
+    hole = Interruption("", 100, 200, "exchange down")
+    lasting = Interruption("AB", 100, LASTING, "halted")
+    periods = [(0, 100), (0, 101), (150, 160), (199, 300), (200, 300)]
+    assert [hole.meets(*period) for period in periods] == [False, True, True, True, False]
+    assert [lasting.meets(*period) for period in periods] == [False, True, True, True, True]

@@ -97,6 +97,10 @@ def test_a_diff_tells_the_last_size_of_a_level_once() -> None:
     assert diff.drain() == DepthDiffRow(
         first_update_id=2, last_update_id=6, bids=[(11, 2), (10, 0)], asks=[(19, 3), (20, 1)]
     )
+    view.apply(LevelChanged("AB", is_bid=False, price_ticks=19, visible_lots=0, update_id=7))
+    assert diff.drain() == DepthDiffRow(
+        first_update_id=7, last_update_id=7, bids=[], asks=[(19, 0)]
+    )
     view.close_diff(diff)
-    view.apply(LevelChanged("AB", is_bid=True, price_ticks=9, visible_lots=1, update_id=7))
+    view.apply(LevelChanged("AB", is_bid=True, price_ticks=9, visible_lots=1, update_id=8))
     assert diff.drain() is None
