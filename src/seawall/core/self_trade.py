@@ -19,7 +19,7 @@ from seawall.core.ending import end_siblings, expire_in_match
 from seawall.core.spot_state import Market, SpotState
 from seawall.model.events import Event, MatchPrevented
 from seawall.model.orders import Order
-from seawall.model.trading import OrderStatus, StpMode
+from seawall.model.trading import StpMode
 
 _EXPIRE_TAKER: Final = StpMode.EXPIRE_TAKER
 _EXPIRE_MAKER: Final = StpMode.EXPIRE_MAKER
@@ -70,7 +70,6 @@ def prevent(
     else:
         _release(state, market, taker, taker_lots)
         _release(state, market, maker, maker_lots)
-        _pass_hold_on(state, market, maker, maker_lots)
     taker.prevented_lots += taker_lots
     maker.prevented_lots += maker_lots
     if maker_lots:
@@ -84,10 +83,6 @@ def prevent(
         )
     )  # fmt: skip
     market.next_prevented_match_id += 1
-    if mode is _TRANSFER:
-        # It changed hands as a trade would have it: an order that waited beside has to go.
-        end_siblings(state, market, maker, events)
-        end_siblings(state, market, taker, events)
     if maker.open_lots == 0:
         expire_in_match(state, market, maker, events)
     elif maker_lots:
@@ -108,29 +103,6 @@ def _release(state: SpotState, market: Market, order: Order, lots: int) -> None:
         asset, atoms = market.base, lots * market.lot_size
     order.held_atoms -= atoms
     state.ledger.release(state.ledger.balance(order.user_id, asset), atoms)
-
-
-def _pass_hold_on(state: SpotState, market: Market, maker: Order, lots: int) -> None:
-    """Let the other order of the maker's pair hold what the maker no longer holds for both.
-
-    Their hold is shared, and the other order has not become smaller.
-    """
-    order_list = maker.order_list
-    if order_list is None or lots in {0, maker.open_lots}:
-        return
-    for other in order_list.orders:
-        if other is maker or other.status is not OrderStatus.NEW or not other.is_algo:
-            continue
-        if other.is_buy:
-            own = (other.price_ticks or other.stop_ticks) * market.atoms_per_tick_lot
-            asset = market.quote
-        else:
-            own = market.lot_size
-            asset = market.base
-        more = own * other.open_lots - maker.held_atoms - other.held_atoms
-        if own and more > 0:
-            state.ledger.hold(state.ledger.balance(other.user_id, asset), more)
-            other.held_atoms += more
 
 
 def _transfer(
