@@ -1,4 +1,4 @@
-"""A captured market, played round and round in real time.  The rule: missed time is not rushed through.
+"""A captured market, played round and round.  The rule: missed time is not rushed through.
 
 `Feed` says what has become due since it was last asked.  At the end of the capture it begins again
 from the snapshot; a process that was held up goes on from where it was.
