@@ -158,7 +158,7 @@ async def _open(data: Path, cell: str) -> SqliteJournal:
 
 
 def _damaged(error: JournalError) -> CliError:
-    return CliError(str(error), "docs/operating/journal.md says what may be done.")
+    return CliError(str(error), "docs/operating/journal-damage.md says what may be done.")
 
 
 def _document(entry: Entry) -> dict[str, Any]:
