@@ -38,10 +38,6 @@ _STOPS: Final = (
 )
 
 
-def is_stop_type(order_type: OrderType) -> bool:
-    return order_type in _STOPS
-
-
 def check_status(market: Market, terms: OrderTerms) -> CommandRejected | None:
     """Refuse what the market's status does not take; prices are judged later."""
     status = market.status
@@ -67,7 +63,7 @@ def check_status(market: Market, terms: OrderTerms) -> CommandRejected | None:
 def check_terms(market: Market, terms: OrderTerms) -> CommandRejected | None:
     """Refuse terms that contradict themselves or that the instrument does not offer."""
     order_type = terms.type
-    if order_type not in market.instrument.order_types:
+    if order_type not in market.order_types:
         return CommandRejected(Rejection.UNSUPPORTED_ORDER_TYPE)
     if order_type is _LIMIT:
         if terms.time_in_force is None:
@@ -235,19 +231,17 @@ def check_counts(
             iceberg += 1
     if stay and stay + (0 if counted is None else counted.orders) > limit:
         return CommandRejected(Rejection.MAX_NUM_ORDERS)
-    if algo and algo + (0 if counted is None else counted.algo) > market.instrument.max_algo_orders:
+    if algo and algo + (0 if counted is None else counted.algo) > market.max_algo_orders:
         return CommandRejected(Rejection.MAX_NUM_ALGO_ORDERS)
-    if iceberg and (
-        iceberg + (0 if counted is None else counted.iceberg) > market.instrument.max_iceberg_orders
-    ):
+    if iceberg and iceberg + (0 if counted is None else counted.iceberg) > market.max_icebergs:
         return CommandRejected(Rejection.MAX_NUM_ICEBERG_ORDERS)
-    if market.instrument.max_position and not _position_fits(state, market, account, orders):
+    if market.max_position and not _position_fits(state, market, account, orders):
         return CommandRejected(Rejection.MAX_POSITION)
     standing = (
         market.bids.count + market.asks.count + market.rising_stops.count
         + market.falling_stops.count + len(market.trailing) + len(market.auction_orders)
     )  # fmt: skip
-    if standing + stay > MARKET_OPEN_ORDERS:
+    if standing + len(orders) > MARKET_OPEN_ORDERS:
         return CommandRejected(Rejection.BOOK_FULL)
     return None
 
@@ -273,4 +267,4 @@ def _position_fits(
         balance = state.ledger.balances.get(account.user_id, {}).get(market.base)
         if balance is not None:
             atoms += balance.free + balance.held
-    return atoms <= market.instrument.max_position
+    return atoms <= market.max_position

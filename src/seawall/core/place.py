@@ -12,7 +12,6 @@ from seawall.core.filters import (
     check_status,
     check_stp_mode,
     check_terms,
-    is_stop_type,
 )
 from seawall.core.foresight import crosses
 from seawall.core.spot_state import Account, Market, SpotState
@@ -26,6 +25,7 @@ from seawall.model.trading import MarketStatus, OrderType, Side, StpMode, TimeIn
 _BUY: Final = Side.BUY
 _GTC: Final = TimeInForce.GTC
 _LIMIT_MAKER: Final = OrderType.LIMIT_MAKER
+_OPEN: Final = MarketStatus.OPEN
 _POST_ONLY: Final = MarketStatus.POST_ONLY
 
 
@@ -83,7 +83,7 @@ def check_order_terms(
     stp_mode: StpMode | None,
 ) -> CommandRejected | None:
     """Run all checks that need nothing but the order's own terms."""
-    refused = check_status(market, terms)
+    refused = None if market.status is _OPEN else check_status(market, terms)
     if refused is None:
         refused = check_terms(market, terms)
     if refused is None and stp_mode is not None:
@@ -114,12 +114,14 @@ def draft(
         _GTC if time_in_force is None else time_in_force,
         state.at_ns,
     )
-    if terms.size is not None:
-        order.size_lots = terms.size // market.lot_size
+    size = terms.size
+    if size is not None:
+        order.size_lots = size // market.lot_size
+    price = terms.price
+    if price is not None:
+        order.price_ticks = price // market.tick_price
     if terms.quote_amount is not None:
         order.quote_amount = terms.quote_amount
-    if terms.price is not None:
-        order.price_ticks = terms.price // market.tick_price
     if terms.stop_price is not None:
         order.stop_ticks = terms.stop_price // market.tick_price
     if terms.trailing_bps is not None:
@@ -136,7 +138,7 @@ def draft(
 
 def check_against_book(market: Market, order: Order) -> CommandRejected | None:
     """Refuse a stop that is already reached, and a maker that would take."""
-    if is_stop_type(order.order_type):
+    if order.is_algo:
         if has_reached_stop(market, order):
             return CommandRejected(Rejection.WOULD_TRIGGER_IMMEDIATELY)
         return None

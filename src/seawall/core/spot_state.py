@@ -10,7 +10,7 @@ from seawall.core.book import Ladder
 from seawall.core.ledger import Ledger
 from seawall.model.instruments import Asset, FeeTier, Instrument
 from seawall.model.orders import Order, OrderList
-from seawall.model.trading import StpMode
+from seawall.model.trading import OrderType, StpMode
 
 
 class Market:
@@ -71,6 +71,10 @@ class Market:
         self.min_notional: int = instrument.min_notional
         self.max_notional: int = instrument.max_notional
         self.max_orders: int = instrument.max_orders
+        self.max_algo_orders: int = instrument.max_algo_orders
+        self.max_icebergs: int = instrument.max_iceberg_orders
+        self.max_position: int = instrument.max_position
+        self.order_types: tuple[OrderType, ...] = instrument.order_types
         self.stp_default: StpMode = instrument.stp_default
 
 
