@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.spot_desk import SpotDesk, order, plain_instrument
@@ -168,6 +169,40 @@ def trades_of(events: list[Event]) -> list[tuple[int, int, int, int]]:
 
 def in_auction() -> SpotDesk:
     return SpotDesk().open_plain(status=MarketStatus.AUCTION)
+
+
+@pytest.mark.parametrize(
+    "bids, asks, last, expected",
+    [
+        # At 100 a buyer of 2 is left over, at 101 a seller of 1: the smaller surplus wins.
+        ([(105, 5), (100, 2)], [(95, 5), (101, 1)], 100, (101, 5, -1)),
+        ([(105, 5), (100, 1)], [(95, 5), (101, 2)], 101, (100, 5, 1)),
+        # Equal surplus on both sides: the last price decides, the higher if it is nearer.
+        ([(105, 5), (100, 2)], [(95, 5), (101, 2)], 100, (100, 5, 2)),
+        ([(105, 5), (100, 2)], [(95, 5), (101, 2)], 102, (101, 5, -2)),
+        ([(105, 5), (100, 2)], [(95, 5), (101, 2)], 0, (100, 5, 2)),
+        # Nobody is left over from 98 to 102: the nearest to the last price, or the middle.
+        ([(105, 5), (97, 2)], [(95, 5), (103, 2)], 200, (102, 5, 0)),
+        ([(105, 5), (97, 2)], [(95, 5), (103, 2)], 1, (98, 5, 0)),
+        ([(105, 5), (97, 2)], [(95, 5), (103, 2)], 0, (100, 5, 0)),
+    ],
+)
+def test_tie_breaks(
+    bids: list[tuple[int, int]],
+    asks: list[tuple[int, int]],
+    last: int,
+    expected: tuple[int, int, int],
+) -> None:
+    assert indicative(market_of(bids, asks, [], [], last)) == expected
+
+
+def test_market_orders_alone_take_the_last_price_or_none() -> None:
+    assert indicative(market_of([], [], [(40, 5)], [3], 30)) == (30, 3, 2)
+    assert indicative(market_of([], [], [(40, 5)], [3], 0)) == (0, 0, 0)
+    # What can be paid bounds the price, not the other way round.
+    assert indicative(market_of([], [], [(20, 5)], [3], 30)) == (20, 3, 2)
+    # A far ask that does not trade makes no price.
+    assert indicative(market_of([], [(10, 5), (39, 9)], [(38, 9)], [], 0)) == (10, 5, 4)
 
 
 def test_market_orders_trade_first_then_price_then_time() -> None:

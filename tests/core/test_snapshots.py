@@ -1,5 +1,9 @@
 """Snapshots: nothing of a state is left out, everything else is refused."""
 
+import ast
+from pathlib import Path
+from typing import TypeGuard
+
 import msgspec
 import pytest
 from tests.core.describing import describe
@@ -11,6 +15,8 @@ from seawall.core.snapshots import dump_identity, dump_spot, load_identity, load
 from seawall.core.spot_state import Account, Market, SpotState
 from seawall.core.state_digest import digest_spot
 from seawall.model import state_rows
+from seawall.model.commands import Tick
+from seawall.model.events import OrderTriggered, Traded
 from seawall.model.orders import Level, Order, OrderList
 from seawall.model.trading import (
     Contingency,
@@ -21,12 +27,26 @@ from seawall.model.trading import (
     TimeInForce,
 )
 
-INSTRUMENT_COPIES = {
-    "symbol", "base", "quote", "lot_size", "tick_price", "atoms_per_tick_lot", "min_price",
-    "max_price", "min_size", "max_size", "min_notional", "max_notional", "max_orders",
-    "stp_default",
-}  # fmt: skip
-"""What a market copies from its instrument for speed."""
+SPOT_STATE = Path(__file__).parents[2] / "src" / "seawall" / "core" / "spot_state.py"
+
+
+def instrument_copies() -> set[str]:
+    """Return what a market copies from its instrument for speed, as its source says."""
+    for node in ast.walk(ast.parse(SPOT_STATE.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == "set_instrument":
+            return {each.attr for each in ast.walk(node) if _is_own_target(each)} - {"instrument"}
+    raise AssertionError("a market takes over its instrument in one place")
+
+
+def _is_own_target(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    )
+
+
 LINKS = {"level", "before", "after", "order_list"}
 """Where an order stands: the ladders and lists say it."""
 
@@ -48,7 +68,7 @@ def an_order_list() -> OrderList:
         (
             Market(plain_instrument()),
             state_rows.MarketRow,
-            INSTRUMENT_COPIES
+            instrument_copies()
             | {"released", "sweep_ticks", "touched"}  # empty between commands
             | {"window_lots", "window_weighted"},  # derived
         ),
@@ -122,6 +142,20 @@ def test_a_market_in_an_auction_comes_back_with_all_that_waits() -> None:
         describe(event) for event in desk.status(MarketStatus.OPEN)
     ]
     assert digest_spot(restored.state) == digest_spot(desk.state)
+
+
+def test_stops_left_over_for_the_next_entry_come_back_and_begin() -> None:
+    desk = SpotDesk().open_plain()
+    desk.place(2, "BUY", 9, 50)
+    stop = desk.place(1, "SELL", 4, None, type=OrderType.STOP_LOSS, stop_price=60)
+    # As after a command that set off more than it may begin.
+    desk.market.falling_stops.remove(stop)
+    desk.market.triggered[stop.order_id] = stop
+    restored = SpotDesk()
+    restored.state = load_spot(dump_spot(desk.state))
+    events = restored.run(Tick())
+    assert [type(event) for event in events[:2]] == [OrderTriggered, Traded]
+    assert restored.market.triggered == {}
 
 
 @pytest.mark.parametrize(
