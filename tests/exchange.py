@@ -7,7 +7,7 @@ times a second.  The tests' own account is funded and left alone.
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +19,9 @@ from seawall.cli.configuration import load
 from seawall.gateway.app import App, create_app
 from seawall.gateway.server import GatewayServer
 from seawall.gateway.settings import GatewaySettings, ThrottleSettings
-from seawall.model.commands import CancelOpenOrders, OrderTerms, PlaceOrder
-from seawall.model.ids import Symbol, UserId
+from seawall.model.commands import CancelOrder, OrderTerms, PlaceOrder
+from seawall.model.events import OrderAccepted
+from seawall.model.ids import OrderId, Symbol, UserId
 from seawall.model.trading import OrderType, Side, TimeInForce
 from seawall.node.node import Node
 from seawall.node.settings import NodeSettings
@@ -38,6 +39,7 @@ PRICES_TICKS = {
 SIZES_LOTS = {"BTCUSDT": 500, "ETHUSDT": 500, "LTCUSDT": 2_000, "BNBUSDT": 300, "ETHBTC": 300}
 QUOTES = 25
 PULSE_S = 0.2
+REQUOTE = 20
 
 GENEROUS = ThrottleSettings(
     weight_per_minute=1_000_000,
@@ -67,7 +69,10 @@ class Exchange:
         self.node: Node
         self.app: App
         self.account = Account("", "", "")
+        self.active: list[int] = []
+        """Users who trade along with the taker."""
         self._busy = busy
+        self._orders = 0
         self._throttle = throttle
         self._loop = uvloop.new_event_loop()
         self._ready = threading.Event()
@@ -85,6 +90,8 @@ class Exchange:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(30)
+            if self._failed is not None:
+                raise self._failed
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something on the exchange's own loop and return its result."""
@@ -99,6 +106,11 @@ class Exchange:
                 "credits", {"user": name, "asset": asset, "amount": amount, "reference": "start"}
             )
         return Account(name, made["apiKey"], made.get("secretKey", ""))
+
+    def keep_trading(self, account: Account) -> None:
+        """Have an account trade along, for tests that wait for its events."""
+        user_id = self.node.identity.by_name[account.name].user_id
+        self._loop.call_soon_threadsafe(self.active.append, user_id)
 
     def operator(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
         token = (self.data / "operator.token").read_text().strip()
@@ -135,60 +147,78 @@ class Exchange:
         self._loop.call_soon(self._ready.set)
         await self._stop.wait()
         pulse.cancel()
-        with suppress(asyncio.CancelledError):
-            await pulse
+        ended = await asyncio.gather(pulse, return_exceptions=True)
         await server.stop()
         await self.node.close()
+        if self._busy and not isinstance(ended[0], asyncio.CancelledError):
+            raise RuntimeError("the market stopped") from ended[0]
 
     async def _pulse(self) -> None:
         """Quote, then trade a little, again and again."""
         if not self._busy:
             return
-        while not {"maker", "taker"} <= self.node.identity.by_name.keys():
-            await asyncio.sleep(0.01)
-        maker = self.node.identity.by_name["maker"].user_id
-        taker = self.node.identity.by_name["taker"].user_id
-        while not self._funded(maker) or not self._funded(taker):
-            await asyncio.sleep(0.01)
-        for symbol in PRICES_TICKS:
-            await self._quote(maker, symbol)
+        maker, taker = [await self._funded_user(name) for name in ("maker", "taker")]
+        quotes = {symbol: await self._quote(maker, symbol) for symbol in PRICES_TICKS}
         number = 0
         while True:
             number += 1
+            side = Side.BUY if number % 2 else Side.SELL
             for symbol in PRICES_TICKS:
-                side = Side.BUY if number % 2 else Side.SELL
-                await self._place(taker, symbol, side, 0, 1 + number % 7)
-            if number % 50 == 0:
-                for symbol in PRICES_TICKS:
-                    await self._quote(maker, symbol)
+                lots = (1 + number % 7) * SIZES_LOTS[symbol]
+                for user_id in (taker, *self.active):
+                    await self._place(user_id, symbol, side, 0, lots)
+            if number % REQUOTE == 0:
+                for symbol, old in quotes.items():
+                    quotes[symbol] = await self._quote(maker, symbol)
+                    for order_id in old:
+                        await self._cancel(maker, symbol, order_id)
             await asyncio.sleep(PULSE_S)
 
-    def _funded(self, user_id: int) -> bool:
-        return len(self.node.spot.ledger.balances.get(user_id, {})) >= len(FUNDS)
+    async def _funded_user(self, name: str) -> int:
+        """Wait until the user of that name exists and has all of its money."""
+        while True:
+            user = self.node.identity.by_name.get(name)
+            if user is not None:
+                balances = self.node.spot.ledger.balances.get(user.user_id, {})
+                if len(balances) >= len(FUNDS):
+                    return user.user_id
+            await asyncio.sleep(0.01)
 
-    async def _quote(self, maker: int, symbol: str) -> None:
-        await self.node.submit_spot(CancelOpenOrders(user_id=UserId(maker), symbol=Symbol(symbol)))
+    async def _quote(self, maker: int, symbol: str) -> list[OrderId]:
+        """Place both sides anew; return the ids, to be canceled once the next quotes stand."""
         middle = PRICES_TICKS[symbol]
+        placed = []
         for level in range(1, QUOTES + 1):
+            lots = SIZES_LOTS[symbol] * (40 + level)
             for side, ticks in ((Side.BUY, middle - level), (Side.SELL, middle + level)):
-                await self._place(maker, symbol, side, ticks, SIZES_LOTS[symbol] * (10 + level))
+                placed.append(await self._place(maker, symbol, side, ticks, lots))
+        return placed
 
-    async def _place(self, user_id: int, symbol: str, side: Side, ticks: int, lots: int) -> None:
+    async def _place(self, user_id: int, symbol: str, side: Side, ticks: int, lots: int) -> OrderId:
+        """Place a limit order or, at no price, a market order; return its id."""
         instrument = self.node.spot.markets[symbol].instrument
-        size = (lots if ticks else lots * SIZES_LOTS[symbol]) * instrument.lot_size
-        await self.node.submit_spot(
+        self._orders += 1
+        committed = await self.node.submit_spot(
             PlaceOrder(
                 user_id=UserId(user_id),
                 symbol=Symbol(symbol),
                 terms=OrderTerms(
                     side=side,
                     type=OrderType.LIMIT if ticks else OrderType.MARKET,
-                    client_order_id="pulse" if not ticks else f"{side}{ticks}",
+                    client_order_id=f"pulse{self._orders}",
                     time_in_force=TimeInForce.GTC if ticks else None,
-                    size=size,
+                    size=lots * instrument.lot_size,
                     price=ticks * instrument.tick_price if ticks else None,
                 ),
             )
+        )
+        accepted = next(event for event in committed.events if isinstance(event, OrderAccepted))
+        return OrderId(accepted.order.order_id)
+
+    async def _cancel(self, user_id: int, symbol: str, order_id: OrderId) -> None:
+        """Cancel what is left of an order, if anything is."""
+        await self.node.submit_spot(
+            CancelOrder(user_id=UserId(user_id), symbol=Symbol(symbol), order_id=order_id)
         )
 
 

@@ -1,6 +1,7 @@
-"""A small spot cell for stories about streams: one market, three users, a clock of whole seconds."""
+"""A small spot cell for stories about streams: one market, three users, a clock of seconds."""
 
 from collections.abc import Callable
+from typing import Any
 
 from seawall.core.machine import commit_spot
 from seawall.core.spot_state import SpotState
@@ -87,24 +88,20 @@ class Cell:
         )
         return translator.translate(command, self.events)
 
-    def place(self, user_id: int, *args: str, **more: object) -> list[tuple[int, Message]]:
+    def place(self, user_id: int, *args: str, **more: Any) -> list[tuple[int, Message]]:
         return self.commit(place(user_id, *args, **more))
 
-    def cancel(
-        self, user_id: int, client_order_id: str, **more: object
-    ) -> list[tuple[int, Message]]:
+    def cancel(self, user_id: int, client_order_id: str, **more: Any) -> list[tuple[int, Message]]:
         return self.commit(cancel(user_id, client_order_id, **more))
 
 
-def terms(
-    side: str, kind: str, size: str, price: str, client_id: str, **more: object
-) -> OrderTerms:
+def terms(side: str, kind: str, size: str, price: str, client_id: str, **more: Any) -> OrderTerms:
     """Return an order's terms; `-` stands for what is not given."""
     order_type = OrderType(kind)
     in_force = None
     if order_type not in (OrderType.MARKET, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS):
         in_force = TimeInForce.GTC
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "side": Side(side),
         "type": order_type,
         "client_order_id": client_id,
@@ -112,11 +109,11 @@ def terms(
         "size": None if size == "-" else decimal(size),
         "price": None if price == "-" else decimal(price),
     }
-    return OrderTerms(**(fields | more))  # type: ignore[arg-type]  # a table's columns, of each kind
+    return OrderTerms(**(fields | more))
 
 
 def place(
-    user_id: int, side: str, kind: str, size: str, price: str, client_id: str, **more: object
+    user_id: int, side: str, kind: str, size: str, price: str, client_id: str, **more: Any
 ) -> PlaceOrder:
     stp_mode = more.pop("stp_mode", None)
     return PlaceOrder(

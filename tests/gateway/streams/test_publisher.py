@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
 import pytest_asyncio
+from tests.gateway.streams.cell import START_NS, Cell, place
 
 from seawall.gateway.publisher import Publisher
 from seawall.gateway.socket_protocol import Socket
@@ -15,7 +17,6 @@ from seawall.gateway.stream_names import parse_stream
 from seawall.model.commands import Tick
 from seawall.node.node import Node
 from seawall.views.views import Views
-from tests.gateway.streams.cell import START_NS, Cell, place
 
 SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
@@ -51,7 +52,7 @@ class Stage:
         self.spot = self.cell.state
         self.publisher = Publisher(cast("Node", self))
 
-    def place(self, user_id: int, *args: str, **more: object) -> None:
+    def place(self, user_id: int, *args: str, **more: Any) -> None:
         self.cell.commit(place(user_id, *args, **more))
 
     def pass_time(self, at_ns: int) -> None:
@@ -217,7 +218,7 @@ async def test_no_candle_is_left_out_after_a_pause(stage: Stage) -> None:
         assert [each["k"]["x"] for each in told] == [True] * 5 + [False]
         starts = [each["k"]["t"] for each in told]
         assert starts[0] == first["k"]["t"]
-        assert [late - early for early, late in zip(starts, starts[1:], strict=False)] == [
+        assert [late - early for early, late in pairwise(starts)] == [
             first["k"]["T"] + 1 - first["k"]["t"]
         ] * 5
 

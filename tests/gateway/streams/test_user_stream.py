@@ -1,6 +1,7 @@
 """What users are told: golden messages, and stories of who hears what, in order."""
 
 import pytest
+from tests.gateway.streams.cell import BTCUSDT, Cell, cancel, decimal, place, terms
 
 from seawall.gateway.stream_payloads import MICROSECOND_NS
 from seawall.gateway.user_stream import Message
@@ -14,7 +15,6 @@ from seawall.model.commands import (
 )
 from seawall.model.ids import AssetCode, UserId
 from seawall.model.trading import CancelReplaceMode, Contingency, StpMode, TimeInForce
-from tests.gateway.streams.cell import BTCUSDT, Cell, cancel, decimal, place, terms
 
 Told = list[tuple[int, Message]]
 
