@@ -9,9 +9,9 @@
 One market, AB: base A, quote B, tick, lot and atom all 1, so that money is read off the page.  An
 order is `side size [@price] [words] [as name]`; `~300` for a size is an amount of quote.  Words:
 `ioc fok maker sl tp stop=95 trail=500 ice=2 stp=DECREMENT`.  Outcomes: `+b` accepted, `s:4@100`
-it traded 4 at 100 with s, `-s` canceled, `s!` began to work, `s?reason` expired, `s~2/3` a
-self-trade took 2 off it and 3 off the maker s, `s=5` amended to 5, `L.` a list is done, else a
-rejection as `reason` or `reason/detail`.  `book` gives asks and bids, best first, as what they show.
+it traded 4 at 100 with s, `-s` canceled, `s!` began to work, `s?reason` expired, `s~2/3`
+a self-trade took 2 off it and 3 off the maker s, `s=5` amended to 5, `L.` a list is done, else a
+rejection as `reason` or `reason/detail`.  `book` gives what asks | bids show, best first.
 
 Each story is played twice, the second time with the state dumped and loaded between all lines.
 """
