@@ -19,8 +19,10 @@ from seawall.model.trading import (
 )
 
 
-class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all rows share: nothing but the way they are written."""
+class Row(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """What all rows share: the way they are written, and that no two refer to each other."""
 
 
 class OrderRow(Row, frozen=True, kw_only=True):
