@@ -65,6 +65,8 @@ class MemoryDisk:
         self.faults: deque[Fault] = deque()
         self.damaged = ""
         self.grown = asyncio.Event()
+        self.hanging = asyncio.Event()
+        """Set while an append waits for `sync` or `crash`."""
         self._late: _Batch | None = None
         self._unsynced: tuple[_Batch, asyncio.Future[Head]] | None = None
 
@@ -84,6 +86,7 @@ class MemoryDisk:
     def sync(self) -> None:
         """Make what hangs durable, and answer whoever waits for it."""
         unsynced, self._unsynced = self._unsynced, None
+        self.hanging.clear()
         if unsynced is not None:
             batch, answer = unsynced
             self._keep(batch)
@@ -93,6 +96,7 @@ class MemoryDisk:
     def crash(self) -> None:
         """Lose what was not synced; whoever waits for it is never answered."""
         self._unsynced = None
+        self.hanging.clear()
 
     def append(
         self, expected: int, epoch: int, payloads: Sequence[bytes]
@@ -118,6 +122,7 @@ class MemoryDisk:
         if fault is Fault.HANG:
             answer: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
             self._unsynced = (batch, answer)
+            self.hanging.set()
             return answer
         if fault is Fault.UNKNOWN_LATE:
             self._late = batch

@@ -7,7 +7,7 @@ surely absent is appended again, at the same sequence: compare-and-append lets o
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from seawall.journal.port import (
     Entry,
@@ -30,6 +30,14 @@ from seawall.node.errors import (
 )
 
 T = TypeVar("T")
+
+_FINAL: Final = (
+    JournalConflictError,
+    JournalDamagedError,
+    JournalClosedError,
+    JournalLimitError,
+)
+"""After these the journal takes nothing more from this node."""
 
 
 class Batch(Generic[T]):
@@ -159,17 +167,15 @@ class Sequencer(Generic[T]):
         if isinstance(error, JournalUnknownError) or self._doubts:
             return self._doubt(error)
         batch = self._landed()
-        refused: Effect[T] = Refuse(batch.tickets, UnavailableError(str(error)))
-        match error:
-            case JournalFullError():
-                self.full = str(error)
-                return [refused]
-            case JournalConflictError():
-                return [refused, *self.on_stop(f"another node leads: {error}")]
-            case JournalDamagedError() | JournalClosedError() | JournalLimitError():
-                return [refused, *self.on_stop(str(error))]
-            case _:
-                return [refused]
+        reason = str(error)
+        if isinstance(error, JournalConflictError):
+            reason = f"another node leads: {error}"
+        refused: Effect[T] = Refuse(batch.tickets, UnavailableError(reason))
+        if isinstance(error, _FINAL):
+            return [refused, *self.on_stop(reason)]
+        if isinstance(error, JournalFullError):
+            self.full = reason
+        return [refused]
 
     def on_read(self, entries: Sequence[Entry]) -> list[Effect[T]]:
         """Decide by what stands in the journal where the batch in flight belongs."""

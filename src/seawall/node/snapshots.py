@@ -32,7 +32,7 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the state, as the cell computes it."""
     state_bytes: int
     views_bytes: int
-    views_sha256: str
+    body_sha256: str
 
 
 class Snapshot(Struct, frozen=True):
@@ -59,7 +59,7 @@ def take(cell: Cell[Any], chain_hash: bytes, views: bytes) -> Snapshot:
             digest=cell.digest(),
             state_bytes=len(state),
             views_bytes=len(views),
-            views_sha256=sha256(views).hexdigest(),
+            body_sha256=sha256(state + views).hexdigest(),
         ),
         state,
         views,
@@ -108,10 +108,9 @@ def read(path: Path) -> Snapshot:
         raise SnapshotError(f"its format is {header.format}, not {FORMAT}")
     if header.state_bytes + header.views_bytes != len(body) or header.state_bytes < 0:
         raise SnapshotError("its length is not the one that it names")
-    state, views = body[: header.state_bytes], body[header.state_bytes :]
-    if sha256(views).hexdigest() != header.views_sha256:
-        raise SnapshotError("the views' part is damaged")
-    return Snapshot(header, state, views)
+    if sha256(body).hexdigest() != header.body_sha256:
+        raise SnapshotError("its bytes are not those that were written")
+    return Snapshot(header, body[: header.state_bytes], body[header.state_bytes :])
 
 
 def load(cell: Cell[Any], snapshot: Snapshot, chain_hash: bytes | None) -> None:
