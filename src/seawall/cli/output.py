@@ -17,7 +17,7 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Exit(IntEnum):
-    """Exit codes, as docs/operating/command-line.md lists them."""
+    """Exit codes, as docs/reference/command-line.md lists them."""
 
     OK = 0
     FAILED = 1

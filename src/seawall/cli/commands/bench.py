@@ -8,7 +8,6 @@ from rich.table import Table
 
 from seawall.cli.options import Json
 from seawall.cli.output import CliError, Exit, human, print_encoded
-from seawall.lab.bench import BENCHES
 from seawall.lab.bench.base import BenchOptions, BenchResult
 from seawall.lab.progress import bar, quiet
 
@@ -41,6 +40,9 @@ def bench(
     out
         Directory for NAME.json.
     """
+    # The engines and servers that are measured are loaded only now.
+    from seawall.lab.bench import BENCHES
+
     found = BENCHES.get(name)
     if found is None:
         raise CliError(

@@ -1,16 +1,19 @@
 """`seawall market`.  The rule: every change of status carries a reason, which users see."""
 
 from pathlib import Path
+from typing import Literal
 
 from seawall.cli.options import DEFAULT_DATA, Data, Json
 from seawall.cli.output import human, print_json
 from seawall.cli.running import operator
-from seawall.model.trading import MarketStatus
+
+Status = Literal["open", "post_only", "auction", "cancel_only", "halted"]
+"""The names of `model.trading.MarketStatus`, as they are written everywhere."""
 
 
 def status(
     symbol: str,
-    new_status: MarketStatus,
+    new_status: Status,
     /,
     *,
     reason: str,
@@ -29,10 +32,10 @@ def status(
         Why, in words for its users.
     """
     answer = operator(data).post(
-        f"markets/{symbol.upper()}/status", {"status": new_status.value, "reason": reason}
+        f"markets/{symbol.upper()}/status", {"status": new_status, "reason": reason}
     )
     if json:
-        print_json({"symbol": symbol.upper(), "status": new_status.value, **answer})
+        print_json({"symbol": symbol.upper(), "status": new_status, **answer})
     else:
-        human.print(f"[green]✓[/] {symbol.upper()} is {new_status.value} now: {reason}")
+        human.print(f"[green]✓[/] {symbol.upper()} is {new_status} now: {reason}")
     return 0

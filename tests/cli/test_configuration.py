@@ -1,0 +1,145 @@
+"""Reading the configuration: what is refused, and how it is said."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from seawall.cli import configuration, definitions, settings
+from seawall.cli.commands.config import as_toml
+from seawall.cli.configuration import ConfigurationError, load
+from seawall.gateway.settings import ThrottleSettings
+from seawall.model.ids import AssetCode
+
+DEFAULTS = Path(configuration.__file__).with_name("defaults.toml")
+
+MARKET = """
+[markets.XYZUSDT]
+base = "BTC"
+quote = "USDT"
+tick = "{tick}"
+lot = "{lot}"
+max_price = "1000"
+max_size = "1000"
+min_notional = "{notional}"
+max_notional = "1000"
+"""
+
+REFUSED = [
+    ("[gateway]\n\nprot = 1\n", "cfg.toml:3: unknown key `gateway.prot`", "Did you mean `port`?"),
+    ("[gatway]\nport = 1\n", "cfg.toml:1: unknown key `gatway`", "`gateway`"),
+    ("[gateway.throttle]\nban = 1\n", "cfg.toml:2: unknown key `gateway.throttle.ban`", "`ban_s`"),
+    ("[gateway]\nport = 'x'\n", "cfg.toml:2: expected `int`, got `str` at `gateway.port`", ""),
+    ("[gateway]\nport = 70000\n", "cfg.toml:2: expected `int` <= 65535", ""),
+    ("gateway = 3\n", "cfg.toml:1: expected `object`, got `int` at `gateway`", ""),
+    ("[assets]\nBTC = 3\n", "expected `object`, got `int` at `assets.BTC`", ""),
+    ("[assets.BTC]\nname = 'x'\ndecimals = -1\n", "cfg.toml:3: expected `int` >= 0", ""),
+    ("[log]\nlevel = 'loud'\n", "cfg.toml:2: invalid enum value 'loud' at `log.level`", ""),
+    ("[markets.A]\nbase = 'BTC'\n", "missing required field `quote` at `markets.A`", ""),
+    ("a =\n", "is not TOML: Invalid value (at line 1, column 4)", ""),
+    (MARKET.format(tick="0.01", lot="1e-5", notional="5"), "`1e-5`, which is not a decimal", ""),
+    (MARKET.format(tick="-1", lot="1", notional="5"), "`markets.XYZUSDT.tick` is `-1`", ""),
+    (MARKET.format(tick="0.01", lot="0.000000001", notional="5"), "more than 8 decimals", ""),
+    (MARKET.format(tick="0.00000001", lot="0.001", notional="5"), "whole number of USDT", ""),
+    ("[tiers.1]\nmaker = '0'\ntaker = '0'\n", "`tiers.0` is missing", "every account"),
+    ("[tiers.a]\nmaker = '0'\ntaker = '0'\n", "`tiers.a`: a tier is a number", ""),
+]
+
+
+def check(file: Path | None, environment: dict[str, str]) -> settings.Configuration:
+    found = load(file, environment)
+    definitions.tiers(found)
+    definitions.instruments(found)
+    return found
+
+
+@pytest.mark.parametrize("text,what,advice", REFUSED)
+def test_what_is_not_understood_is_refused_by_name(
+    tmp_path: Path, text: str, what: str, advice: str
+) -> None:
+    file = tmp_path / "cfg.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        check(file, {})
+    assert what in refused.value.what
+    assert advice in refused.value.advice
+    assert refused.value.advice
+
+
+def test_a_market_of_an_unknown_asset_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cfg.toml"
+    file.write_text("[assets.BTC]\nname = 'Bitcoin'\ndecimals = 8\n")
+    with pytest.raises(ConfigurationError, match="USDT, which is no asset"):
+        check(file, {})
+
+
+def test_defaults_hold_and_name_every_setting() -> None:
+    found = check(None, {})
+    document = tomllib.loads(DEFAULTS.read_text("utf-8"))
+    named = {
+        "exchange": settings.ExchangeSection,
+        "gateway": settings.GatewaySection,
+        "node": settings.NodeSection,
+        "log": settings.LogSection,
+    }
+    for name, section in named.items():
+        assert set(document[name]) == set(section.__struct_fields__), name
+    assert set(document["gateway"]["throttle"]) == set(ThrottleSettings.__struct_fields__)
+    assert found.gateway.throttle == ThrottleSettings(), "the file and the code agree"
+
+
+def test_layers_the_environment_over_the_file_over_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "cfg.toml"
+    file.write_text("[gateway]\nport = 1\nhost = '::1'\n[gateway.throttle]\nban_s = 7\n")
+    found = check(
+        file,
+        {
+            "SEAWALL__GATEWAY__PORT": "2",
+            "SEAWALL__MARKETS__BTCUSDT__TICK": "0.1",
+            "SEAWALL__markets__ethbtc__MAX_ORDERS": "9",
+            "SEAWALL__GATEWAY__TRUSTED_PROXIES": '["10.0.0.1"]',
+            "SEAWALL_DATA": "elsewhere",
+            "SEAWALL__EXCHANGE__NAME": "123",
+            "HOME": "ignored",
+        },
+    )
+    assert (found.gateway.host, found.gateway.port) == ("::1", 2)
+    assert (found.gateway.throttle.ban_s, found.gateway.throttle.ban_s_max) == (7, 259_200)
+    assert found.markets["BTCUSDT"].tick == "0.1"
+    assert found.markets["ETHBTC"].max_orders == 9
+    assert found.gateway.trusted_proxies == ("10.0.0.1",)
+    assert found.exchange.data == "elsewhere"
+    assert found.exchange.name == "123"
+
+
+@pytest.mark.parametrize(
+    "variable,value", [("SEAWALL__GATEWAY__PROT", "1"), ("SEAWALL__GATEWAY__PORT", "x")]
+)
+def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=variable):
+        check(None, {variable: value})
+
+
+def test_a_files_markets_replace_the_default_ones(tmp_path: Path) -> None:
+    file = tmp_path / "cfg.toml"
+    file.write_text(MARKET.format(tick="0.01", lot="0.001", notional="5"))
+    assert list(check(file, {}).markets) == ["XYZUSDT"]
+
+
+def test_what_is_shown_reads_back_the_same(tmp_path: Path) -> None:
+    found = load(None, {"SEAWALL__GATEWAY__PORT": "0"})
+    file = tmp_path / "cfg.toml"
+    file.write_text(as_toml(found))
+    assert load(file, {}) == found
+
+
+def test_units_come_out_exact() -> None:
+    found = check(None, {})
+    market = next(m for m in definitions.instruments(found) if m.symbol == "ETHBTC")
+    assert (market.tick_price, market.lot_size) == (1_000, 10**15)
+    assert market.atoms_per_tick_lot == 1
+    assert market.base == AssetCode("ETH")
+    tier = definitions.tiers(found)[0]
+    assert (tier.maker_ppm, tier.taker_ppm) == (1_000, 1_000)
+    assert msgspec.json.encode(market)
