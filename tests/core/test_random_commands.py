@@ -130,7 +130,7 @@ class RandomCommands(RuleBasedStateMachine):
 
 
 RandomCommands.TestCase.settings = settings(
-    max_examples=2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 40,
+    max_examples=2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 25,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
