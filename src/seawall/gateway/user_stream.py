@@ -199,12 +199,12 @@ class Translator:
     def _amended(self, event: OrderAmended) -> None:
         moment = _Moment(
             execution="REPLACED",
-            status=OrderStatus.PARTIALLY_FILLED if event.filled_lots else OrderStatus.NEW,
+            status=event.status,
             size_lots=event.size_lots,
             filled_lots=event.filled_lots,
             filled_quote=event.filled_quote,
-            prevented_lots=event.order.prevented_lots,
-            working=event.order.working_ns >= 0,
+            prevented_lots=event.prevented_lots,
+            working=event.working_ns >= 0,
             client_order_id=event.client_order_id,
             original_client_order_id=event.previous_client_order_id,
         )

@@ -167,6 +167,15 @@ class OrderAmended(Event):
         self.size_lots = size_lots
         self.filled_lots = order.filled_lots
         self.filled_quote = order.filled_quote
+        self.prevented_lots = order.prevented_lots
+        self.price_ticks = order.price_ticks
+        self.working_ns = order.working_ns
+        self.status = order.status
+        order_list = order.order_list
+        self.list_client_order_ids: list[str] = (
+            [] if order_list is None else [each.client_order_id for each in order_list.orders]
+        )
+        """Of all orders of its list, in the list's order."""
 
 
 class Traded(Event):
