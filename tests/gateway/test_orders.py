@@ -1,5 +1,6 @@
 """Orders through the API, from placing to history, as Binance's clients see them."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,9 @@ async def test_cancel_replace_says_what_happened_to_each_half(
         assert data["newOrderResponse"]["status"] == "NEW"
 
 
-async def test_amending_keeps_the_order_and_shrinks_it(exchange: Exchange, alice: User) -> None:
+async def test_amending_keeps_the_order_and_shrinks_it(
+    exchange: Exchange, alice: User, bob: User
+) -> None:
     order = await exchange.limit(alice, "SELL", "2", "50000", newClientOrderId="big")
     answer = await exchange.signed(
         "PUT",
@@ -259,6 +262,37 @@ async def test_amending_keeps_the_order_and_shrinks_it(exchange: Exchange, alice
         "1.50000000",
         "NEW",
     )
+    again = await exchange.signed(
+        "PUT",
+        "/api/v3/order/amend/keepPriority",
+        alice,
+        symbol="BTCUSDT",
+        origClientOrderId="small",
+        newQty="1",
+    )
+    named = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
+    told = (await exchange.signed("GET", "/api/v3/order/amendments", alice, **named)).json()
+    assert told == [
+        {
+            "symbol": "BTCUSDT",
+            "orderId": order["orderId"],
+            "executionId": one["executionId"],
+            "origClientOrderId": names[0],
+            "newClientOrderId": names[1],
+            "origQty": quantities[0],
+            "newQty": quantities[1],
+            "time": one["transactTime"],
+        }
+        for one, names, quantities in (
+            (answer.json(), ("big", "small"), ("2.00000000", "1.50000000")),
+            (again.json(), ("small", "small"), ("1.50000000", "1.00000000")),
+        )
+    ]
+    later = {"fromExecutionId": again.json()["executionId"], "limit": 5}
+    rest = await exchange.signed("GET", "/api/v3/order/amendments", alice, **named, **later)
+    assert rest.json() == told[1:]
+    others = await exchange.signed("GET", "/api/v3/order/amendments", bob, **named)
+    assert others.json() == []
     grown = await exchange.signed(
         "PUT",
         "/api/v3/order/amend/keepPriority",
@@ -271,6 +305,61 @@ async def test_amending_keeps_the_order_and_shrinks_it(exchange: Exchange, alice
         "code": -2038,
         "msg": "Order amend (quantity increase) is not supported.",
     }
+
+
+async def test_an_amendment_is_answered_as_of_its_own_moment(
+    exchange: Exchange, alice: User, bob: User
+) -> None:
+    """Amendments, a fill and a cancel go into the journal as one batch."""
+    await exchange.limit(bob, "BUY", "1", "50000")
+    await exchange.order(alice, side="SELL", type="MARKET", quantity="0.1")
+    pair: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "side": "SELL",
+        "quantity": "3",
+        "aboveType": "LIMIT_MAKER",
+        "abovePrice": "55000",
+        "aboveClientOrderId": "above",
+        "belowType": "STOP_LOSS",
+        "belowStopPrice": "45000",
+        "belowClientOrderId": "below",
+    }
+    await exchange.signed("POST", "/api/v3/orderList/oco", alice, **pair)
+
+    def amend(name: str, new_name: str, quantity: str) -> Any:
+        return exchange.signed(
+            "PUT",
+            "/api/v3/order/amend/keepPriority",
+            alice,
+            symbol="BTCUSDT",
+            origClientOrderId=name,
+            newClientOrderId=new_name,
+            newQty=quantity,
+        )
+
+    by_above, by_below, _, last = await asyncio.gather(
+        amend("above", "above2", "2"),
+        amend("below", "below2", "1.5"),
+        exchange.order(bob, side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.5",
+                       price="55000"),
+        exchange.signed(
+            "DELETE", "/api/v3/order", alice, symbol="BTCUSDT", origClientOrderId="above2"
+        ),
+    )  # fmt: skip
+    first, second = by_above.json()["amendedOrder"], by_below.json()["amendedOrder"]
+    shown = ("origClientOrderId", "clientOrderId", "type", "qty", "executedQty", "status")
+    assert picked(first, *shown) == (
+        "above", "above2", "LIMIT_MAKER", "2.00000000", "0.00000000", "NEW",
+    )  # fmt: skip
+    assert picked(second, *shown) == (
+        "below", "below2", "STOP_LOSS", "1.50000000", "0.00000000", "NEW",
+    )  # fmt: skip
+    assert first["workingTime"] > 0
+    assert second["workingTime"] == -1
+    for answer, names in ((by_above, {"above2", "below"}), (by_below, {"above2", "below2"})):
+        listed = answer.json()["listStatus"]["orders"]
+        assert {one["clientOrderId"] for one in listed} == names
+    assert picked(last.json(), "status", "executedQty") == ("CANCELED", "0.50000000")
 
 
 async def test_order_lists(exchange: Exchange, alice: User, bob: User) -> None:

@@ -13,13 +13,14 @@ from seawall.model.events import (
     Event,
     MatchPrevented,
     OrderAccepted,
+    OrderAmended,
     OrderCanceled,
     OrderExpired,
     OrderListStarted,
 )
 from seawall.model.orders import Order
 from seawall.model.trading import OrderStatus, Side, StpMode
-from seawall.views.rows import OrderRow, UserTradeRow
+from seawall.views.rows import AmendmentRow, OrderRow, UserTradeRow
 from seawall.views.views import Views
 
 OPEN = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_NEW)
@@ -33,8 +34,9 @@ class Notes:
         self.reasons: dict[int, str] = {}
         self.prevented: list[tuple[int, MatchPrevented]] = []
         self.lists: dict[int, list[int]] = {}
+        self.amended: list[AmendmentRow] = []
 
-    def take(self, at_ns: int, events: list[Event]) -> None:
+    def take(self, sequence: int, at_ns: int, events: list[Event]) -> None:
         for event in events:
             match event:
                 case OrderAccepted():
@@ -43,6 +45,20 @@ class Notes:
                     self.reasons[event.order.order_id] = event.reason
                 case MatchPrevented():
                     self.prevented.append((at_ns, event))
+                case OrderAmended():
+                    self.amended.append(
+                        AmendmentRow(
+                            order_id=event.order.order_id,
+                            execution_id=sequence,
+                            user_id=event.order.user_id,
+                            symbol=event.order.symbol,
+                            previous_client_order_id=event.previous_client_order_id,
+                            client_order_id=event.client_order_id,
+                            previous_lots=event.previous_lots,
+                            size_lots=event.size_lots,
+                            at_ns=at_ns,
+                        )
+                    )
                 case OrderListStarted():
                     found = event.order_list
                     self.lists[found.order_list_id] = [one.order_id for one in found.orders]
@@ -168,6 +184,16 @@ async def check_prevented(views: Views, notes: Notes, user: int, symbol: str) ->
         ]
 
 
+async def check_amendments(views: Views, notes: Notes) -> None:
+    for last in notes.amended:
+        mine = [one for one in notes.amended if one.order_id == last.order_id]
+        ask = (last.user_id, last.symbol, last.order_id)
+        assert await views.amendments(*ask, None, 1_000) == mine
+        assert await views.amendments(*ask, last.execution_id, 1) == [last]
+        assert await views.amendments(last.user_id + 1, *ask[1:], None, 9) == []
+        assert await views.amendments(last.user_id, "XX", last.order_id, None, 9) == []
+
+
 async def check_lists(views: Views, notes: Notes, exchange: Exchange) -> None:
     for user in USERS:
         found = await views.order_lists(user, None, None, None, 1_000)
@@ -194,7 +220,8 @@ async def check_users(folder: Path, flow: list[Step], look_every: int) -> None:
     exchange.list_markets()
     notes = Notes()
     for number, step in enumerate(flow, 1):
-        notes.take(exchange.state.at_ns, exchange.step(step))
+        events = exchange.step(step)
+        notes.take(exchange.state.sequence, exchange.state.at_ns, events)
         if number % look_every == 0:
             order_id = max(notes.orders, default=0)
             order = notes.orders.get(order_id)
@@ -206,6 +233,7 @@ async def check_users(folder: Path, flow: list[Step], look_every: int) -> None:
             await check_orders(views, notes, user, symbol)
             await check_trades(views, exchange, user, symbol)
             await check_prevented(views, notes, user, symbol)
+    await check_amendments(views, notes)
     await check_lists(views, notes, exchange)
     await views.close()
 

@@ -23,6 +23,7 @@ _IN_ORDER = {
     "interruptions": "SELECT * FROM interruptions ORDER BY symbol, from_ns",
     "orders": "SELECT * FROM orders ORDER BY order_id",
     "order_lists": "SELECT * FROM order_lists ORDER BY order_list_id",
+    "amendments": "SELECT * FROM amendments ORDER BY order_id, execution_id",
     "prevented_matches": "SELECT * FROM prevented_matches ORDER BY symbol, prevented_match_id",
 }
 

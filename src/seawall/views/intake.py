@@ -69,7 +69,7 @@ class Intake:
             LevelChanged: self._on_level,
             OrderAccepted: self._on_order,
             OrderTriggered: self._on_order,
-            OrderAmended: self._on_order,
+            OrderAmended: self._on_amended,
             OrderCanceled: self._on_order_ended,
             OrderExpired: self._on_order_ended,
             Traded: self._on_traded,
@@ -158,9 +158,12 @@ class Intake:
     def _on_level(self, event: LevelChanged, _at_ns: int) -> None:
         self._markets[event.symbol].depth.apply(event)
 
-    def _on_order(self, event: OrderAccepted | OrderTriggered | OrderAmended, _at_ns: int) -> None:
+    def _on_order(self, event: OrderAccepted | OrderTriggered, _at_ns: int) -> None:
         order = event.order
         self._pending.orders[order.order_id] = order
+
+    def _on_amended(self, event: OrderAmended, at_ns: int) -> None:
+        self._pending.amended(event, self.sequence, at_ns)
 
     def _on_order_ended(self, event: OrderCanceled | OrderExpired, _at_ns: int) -> None:
         order = event.order

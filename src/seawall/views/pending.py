@@ -6,7 +6,7 @@ is taken, between two entries, so that its state is that of the last one.
 
 from collections.abc import Iterable
 
-from seawall.model.events import MatchPrevented
+from seawall.model.events import MatchPrevented, OrderAmended
 from seawall.model.orders import Order, OrderList
 from seawall.views.interruptions import Interruption
 from seawall.views.market import MarketView
@@ -25,8 +25,20 @@ class Pending:
         self.order_lists: dict[int, tuple[OrderList, int]] = {}
         """With the time of their last change."""
         self.interruptions: list[Interruption] = []
+        self._amendments: list[tuple[object, ...]] = []
         self._prevented: list[tuple[object, ...]] = []
         self._prevented_orders: list[tuple[object, ...]] = []
+
+    def amended(self, event: OrderAmended, sequence: int, at_ns: int) -> None:
+        order = event.order
+        self.orders[order.order_id] = order
+        self._amendments.append(
+            (
+                order.order_id, sequence, order.user_id, order.symbol,
+                event.previous_client_order_id, event.client_order_id, event.previous_lots,
+                event.size_lots, at_ns,
+            )
+        )  # fmt: skip
 
     def prevented(self, event: MatchPrevented, at_ns: int) -> None:
         taker, maker = event.taker, event.maker
@@ -51,6 +63,7 @@ class Pending:
         return {
             "trades": list(self.trades),
             "agg_trades": [_agg_values(agg) for agg in self.agg_trades],
+            "amendments": self._amendments,
             "prevented_matches": self._prevented,
             "candles": [row for market in markets for row in _candle_values(market)],
             "interruptions": [

@@ -201,6 +201,21 @@ class OrderListRow(Struct, frozen=True, kw_only=True):
     orders: list[tuple[int, str]]
 
 
+class AmendmentRow(Struct, frozen=True, kw_only=True):
+    """An order made smaller in place; `previous_*` is what stood before."""
+
+    order_id: int
+    execution_id: int
+    """The journal entry that made it smaller."""
+    user_id: int
+    symbol: str
+    previous_client_order_id: str
+    client_order_id: str
+    previous_lots: int
+    size_lots: int
+    at_ns: int
+
+
 class PreventedMatchRow(Struct, frozen=True, kw_only=True):
     """Two orders that self-trade prevention kept apart; sizes are what each lost by it."""
 

@@ -6,7 +6,7 @@ as they are.
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 TABLES: Final = {
     "meta": "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
@@ -38,6 +38,10 @@ TABLES: Final = {
         order_list_id INTEGER PRIMARY KEY, user_id INTEGER, symbol TEXT, contingency TEXT,
         status TEXT, list_client_order_id TEXT, created_ns INTEGER, updated_ns INTEGER,
         order_ids TEXT)""",
+    "amendments": """CREATE TABLE IF NOT EXISTS amendments (
+        order_id INTEGER, execution_id INTEGER, user_id INTEGER, symbol TEXT,
+        previous_client_order_id TEXT, client_order_id TEXT, previous_lots, size_lots,
+        at_ns INTEGER, PRIMARY KEY (order_id, execution_id)) WITHOUT ROWID""",
     "prevented_matches": """CREATE TABLE IF NOT EXISTS prevented_matches (
         symbol TEXT, prevented_match_id INTEGER, taker_order_id INTEGER, maker_order_id INTEGER,
         taker_user_id INTEGER, maker_user_id INTEGER, stp_mode TEXT, price_ticks, taker_lots,
@@ -61,6 +65,7 @@ WRITES: Final = {
     # What is made once is inserted: a second row with the same key is a bug, and fails.
     "trades": "INSERT INTO trades VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     "agg_trades": "INSERT INTO agg_trades VALUES (?,?,?,?,?,?,?,?,?)",
+    "amendments": "INSERT INTO amendments VALUES (?,?,?,?,?,?,?,?,?)",
     "prevented_matches": "INSERT INTO prevented_matches VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     # What changes is replaced.
     "candles": "INSERT OR REPLACE INTO candles VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -87,6 +92,7 @@ KEYS: Final = {
     "interruptions": ("symbol", "from_ns"),
     "orders": ("order_id",),
     "order_lists": ("order_list_id",),
+    "amendments": ("order_id", "execution_id"),
     "prevented_matches": ("symbol", "prevented_match_id"),
 }
 """The primary keys of all tables of the journal's making."""

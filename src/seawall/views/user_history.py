@@ -1,4 +1,4 @@
-"""What users ask of history: orders, fills, lists, prevented matches.  The rule: own rows only.
+"""What users ask of history: orders and what became of them.  The rule: own rows only.
 
 Every query is a pure function of a connection.  Rows come oldest first.  A query that names where
 to begin (an id or a start) gets the first rows from there; one that does not gets the latest.
@@ -20,7 +20,13 @@ from seawall.model.trading import (
     StpMode,
     TimeInForce,
 )
-from seawall.views.rows import OrderListRow, OrderRow, PreventedMatchRow, UserTradeRow
+from seawall.views.rows import (
+    AmendmentRow,
+    OrderListRow,
+    OrderRow,
+    PreventedMatchRow,
+    UserTradeRow,
+)
 from seawall.views.seek import first_at
 
 MAX_ID: Final = (1 << 63) - 1
@@ -328,6 +334,36 @@ def _order_list_row(connection: sqlite3.Connection, values: tuple[object, ...]) 
         updated_ns=_int(values[7]),
         orders=orders,
     )
+
+
+def find_amendments(
+    connection: sqlite3.Connection,
+    user_id: int,
+    symbol: str,
+    order_id: int,
+    from_id: int | None,
+    limit: int,
+) -> list[AmendmentRow]:
+    """Return how the user's order was amended, from an execution id on."""
+    found = connection.execute(
+        "SELECT * FROM amendments WHERE order_id = ? AND user_id = ? AND symbol = ?"
+        " AND execution_id >= ? ORDER BY execution_id LIMIT ?",
+        (order_id, user_id, symbol, from_id or 0, limit),
+    ).fetchall()
+    return [
+        AmendmentRow(
+            order_id=values[0],
+            execution_id=values[1],
+            user_id=values[2],
+            symbol=values[3],
+            previous_client_order_id=values[4],
+            client_order_id=values[5],
+            previous_lots=_int(values[6]),
+            size_lots=_int(values[7]),
+            at_ns=values[8],
+        )
+        for values in found
+    ]
 
 
 def find_prevented_matches(

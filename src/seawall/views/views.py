@@ -29,6 +29,7 @@ from seawall.views.interruptions import ALL_MARKETS, SILENCE_NS, Interruption
 from seawall.views.periods import MINUTE_NS, open_before, period_of
 from seawall.views.rows import (
     AggTradeRow,
+    AmendmentRow,
     AveragePrice,
     Best,
     Candle,
@@ -225,6 +226,14 @@ class Views(Intake):
             user_history.find_order_lists,
             user_id, from_id, start_ns, end_ns, min(limit, QUERY_ROWS),
         )  # fmt: skip
+
+    async def amendments(
+        self, user_id: int, symbol: str, order_id: int, from_id: int | None, limit: int
+    ) -> list[AmendmentRow]:
+        """Return how one order was amended, from an execution id on."""
+        return await self._read(
+            user_history.find_amendments, user_id, symbol, order_id, from_id, min(limit, QUERY_ROWS)
+        )
 
     async def prevented_matches(
         self,

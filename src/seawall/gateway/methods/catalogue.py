@@ -3,6 +3,7 @@
 from seawall.gateway.context import Method
 from seawall.gateway.methods import (
     account,
+    amend,
     candles,
     derivatives,
     general,
@@ -23,6 +24,7 @@ ALL: tuple[Method, ...] = (
     *candles.METHODS,
     *tickers.METHODS,
     *orders.METHODS,
+    *amend.METHODS,
     *replace.METHODS,
     *order_lists.METHODS,
     *history.METHODS,

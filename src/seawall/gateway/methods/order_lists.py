@@ -4,14 +4,18 @@ from seawall.core.spot_state import Market
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.methods import order_answers, order_terms
-from seawall.gateway.methods.list_answers import list_canceled, list_placed, list_row
+from seawall.gateway.methods.list_answers import (
+    list_canceled,
+    list_placed,
+    list_row,
+    live_list_row,
+)
 from seawall.gateway.methods.order_terms import Fields, leg, read_terms, terms_of
-from seawall.gateway.methods.orders import refusal, repeated, submit
+from seawall.gateway.methods.orders import execute, repeated
 from seawall.gateway.params import Params
 from seawall.model.commands import CancelOrderList, OrderTerms, PlaceOrderList
 from seawall.model.events import OrderCanceled, OrderListStarted
 from seawall.model.ids import OrderListId, UserId
-from seawall.model.orders import OrderList
 from seawall.model.trading import Contingency, OrderType, Side, TimeInForce
 
 _COMMON = frozenset({"symbol", "listClientOrderId", "newOrderRespType", "selfTradePreventionMode"})
@@ -145,10 +149,7 @@ async def _place(
         stp_mode=order_terms.read_stp(params),
     )
     context.metrics.orders += len(orders)
-    committed = await submit(context, caller, command)
-    error = refusal(committed.events, errors.NEW_ORDER_REJECTED)
-    if error is not None:
-        raise error
+    committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
     if repeated(committed.events):
         return await _present_list(context, caller, params, command.list_client_order_id)
     started = next(
@@ -180,10 +181,7 @@ async def cancel_list(context: Context, caller: Caller, params: Params) -> objec
         list_client_order_id=by_client,
         cancel_client_order_id=cancel_id,
     )
-    committed = await submit(context, caller, command)
-    error = refusal(committed.events, errors.CANCEL_REJECTED)
-    if error is not None:
-        raise error
+    committed = await execute(context, caller, command, errors.CANCEL_REJECTED)
     if repeated(committed.events):
         row = await context.node.views.order_list(caller.user_id, by_id, by_client)
         if row is None:
@@ -225,27 +223,10 @@ async def open_lists(context: Context, caller: Caller, params: Params) -> object
     account = context.node.spot.accounts.get(caller.user_id)
     if account is None:
         return []
-    return [_live(order_list, params) for order_list in account.open_lists.values()]
-
-
-def _live(order_list: OrderList, params: Params) -> dict[str, object]:
-    return {
-        "orderListId": order_list.order_list_id,
-        "contingencyType": "OCO" if order_list.contingency is Contingency.OCO else "OTO",
-        "listStatusType": "EXEC_STARTED",
-        "listOrderStatus": "EXECUTING",
-        "listClientOrderId": order_list.list_client_order_id,
-        "transactionTime": params.time(order_list.created_ns),
-        "symbol": order_list.symbol,
-        "orders": [
-            {
-                "symbol": order_list.symbol,
-                "orderId": order.order_id,
-                "clientOrderId": order.client_order_id,
-            }
-            for order in order_list.orders
-        ],
-    }
+    return [
+        list_row(live_list_row(order_list, updated_ns=order_list.created_ns), params)
+        for order_list in account.open_lists.values()
+    ]
 
 
 METHODS = (

@@ -6,16 +6,13 @@ from seawall.core.preview import preview_place_order
 from seawall.core.spot_state import Market
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
-from seawall.gateway.encode import scale_of
 from seawall.gateway.methods import order_answers, order_terms
 from seawall.gateway.methods.account import order_test_commission
 from seawall.gateway.methods.list_answers import list_canceled
 from seawall.gateway.params import Params
 from seawall.model.commands import (
-    AmendOrder,
     CancelOpenOrders,
     CancelOrder,
-    OrderTerms,
     PlaceOrder,
     SpotCommand,
 )
@@ -24,7 +21,6 @@ from seawall.model.events import (
     CommandRepeated,
     Event,
     OrderAccepted,
-    OrderAmended,
     OrderCanceled,
 )
 from seawall.model.ids import OrderId, UserId
@@ -48,15 +44,18 @@ async def submit(context: Context, caller: Caller, command: SpotCommand) -> Comm
     return await context.node.submit_spot(command, command_id)
 
 
-def refusal(events: list[Event], order_code: int) -> errors.ApiError | None:
-    """Return the error that answers a refused command, or None if it took effect.
+async def execute(
+    context: Context, caller: Caller, command: SpotCommand, order_code: int
+) -> Committed:
+    """Submit a command, or raise the error that answers its refusal.
 
     What time had made due stands before the command's own events, so all are looked at.
     """
-    for event in events:
+    committed = await submit(context, caller, command)
+    for event in committed.events:
         if isinstance(event, CommandRejected):
-            return errors.rejected(event.reason, order_code)
-    return None
+            raise errors.rejected(event.reason, order_code)
+    return committed
 
 
 def repeated(events: list[Event]) -> bool:
@@ -93,27 +92,19 @@ async def place(context: Context, caller: Caller, params: Params) -> object:
     market, command = read_place(context, caller, params)
     response = params.one_of("newOrderRespType", order_answers.RESPONSE_TYPES)
     context.metrics.orders += 1
-    committed = await submit(context, caller, command)
-    return await answer_placed(context, params, market, command.terms, committed, response, caller)
-
-
-async def answer_placed(
-    context: Context,
-    params: Params,
-    market: Market,
-    terms: OrderTerms,
-    committed: Committed,
-    response: str | None,
-    caller: Caller,
-) -> dict[str, object]:
-    events = committed.events
-    error = refusal(events, errors.NEW_ORDER_REJECTED)
-    if error is not None:
-        raise error
-    if repeated(events):
+    committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
+    terms = command.terms
+    if repeated(committed.events):
         return await present_state(context, caller, params, market, terms.client_order_id)
-    order = first_accepted(events)
-    return order_answers.accepted(market, order, terms, events, committed.at_ns, params, response)
+    return order_answers.accepted(
+        market,
+        first_accepted(committed.events),
+        terms,
+        committed.events,
+        committed.at_ns,
+        params,
+        response,
+    )
 
 
 async def present_state(
@@ -177,10 +168,7 @@ async def cancel(context: Context, caller: Caller, params: Params) -> object:
         cancel_client_order_id=cancel_id,
         restriction=read_restriction(params),
     )
-    committed = await submit(context, caller, command)
-    error = refusal(committed.events, errors.CANCEL_REJECTED)
-    if error is not None:
-        raise error
+    committed = await execute(context, caller, command, errors.CANCEL_REJECTED)
     if repeated(committed.events):
         return await present_state(context, caller, params, market, client_order_id, order_id)
     return answer_canceled(market, committed, command, params)
@@ -205,10 +193,7 @@ def answer_canceled(
 async def cancel_open(context: Context, caller: Caller, params: Params) -> object:
     market = order_terms.market_of(context, params)
     command = CancelOpenOrders(user_id=UserId(caller.user_id), symbol=market.instrument.symbol)
-    committed = await submit(context, caller, command)
-    error = refusal(committed.events, errors.CANCEL_REJECTED)
-    if error is not None:
-        raise error
+    committed = await execute(context, caller, command, errors.CANCEL_REJECTED)
     answers: list[object] = []
     lists_seen: list[int] = []
     for event in canceled_orders(committed.events, caller.user_id, market.symbol):
@@ -222,82 +207,6 @@ async def cancel_open(context: Context, caller: Caller, params: Params) -> objec
             lists_seen.append(order_list.order_list_id)
             answers.append(list_canceled(market, order_list, "", committed, params))
     return answers
-
-
-async def amend(context: Context, caller: Caller, params: Params) -> object:
-    market = order_terms.market_of(context, params)
-    order_id, client_order_id = read_which(params)
-    size = params.decimal("newQty", market.instrument.base_decimals)
-    if size is None:
-        raise errors.missing("newQty")
-    if size == 0:
-        raise errors.zero("quantity")
-    command = AmendOrder(
-        user_id=UserId(caller.user_id),
-        symbol=market.instrument.symbol,
-        order_id=order_id,
-        client_order_id=client_order_id,
-        new_client_order_id=params.client_id("newClientOrderId") or "",
-        size=size,
-    )
-    committed = await submit(context, caller, command)
-    error = refusal(committed.events, errors.AMEND_REJECTED)
-    if error is not None:
-        raise error
-    if repeated(committed.events):
-        client = command.new_client_order_id or client_order_id
-        return await present_state(context, caller, params, market, client, order_id)
-    return _amended(market, committed, params)
-
-
-def _amended(market: Market, committed: Committed, params: Params) -> dict[str, object]:
-    event = next(event for event in committed.events if isinstance(event, OrderAmended))
-    row = order_answers.live_row(event.order)
-    shown = order_answers.row_answer(market, row, params)
-    scale = scale_of(market.instrument)
-    size, filled = scale.size(event.size_lots), scale.size(event.filled_lots)
-    status = "PARTIALLY_FILLED" if event.filled_lots else "NEW"
-    answer: dict[str, object] = {
-        "transactTime": params.time(committed.at_ns),
-        "executionId": committed.sequence,
-        "amendedOrder": {
-            "symbol": shown["symbol"],
-            "orderId": shown["orderId"],
-            "orderListId": shown["orderListId"],
-            "origClientOrderId": event.previous_client_order_id,
-            "clientOrderId": event.client_order_id,
-            "price": shown["price"],
-            "qty": size,
-            "executedQty": filled,
-            "preventedQty": scale.size(row.prevented_lots),
-            "quoteOrderQty": shown["origQuoteOrderQty"],
-            "cumulativeQuoteQty": scale.quote(event.filled_quote),
-            "status": status,
-            "timeInForce": shown["timeInForce"],
-            "type": shown["type"],
-            "side": shown["side"],
-            "workingTime": shown["workingTime"],
-            "selfTradePreventionMode": shown["selfTradePreventionMode"],
-        },
-    }
-    order_list = event.order.order_list
-    if order_list is not None:
-        answer["listStatus"] = {
-            "orderListId": order_list.order_list_id,
-            "contingencyType": "OCO" if order_list.contingency == "OCO" else "OTO",
-            "listOrderStatus": "EXECUTING",
-            "listClientOrderId": order_list.list_client_order_id,
-            "symbol": order_list.symbol,
-            "orders": [
-                {
-                    "symbol": order_list.symbol,
-                    "orderId": order.order_id,
-                    "clientOrderId": order.client_order_id,
-                }
-                for order in order_list.orders
-            ],
-        }
-    return answer
 
 
 METHODS = (
@@ -338,15 +247,5 @@ METHODS = (
         security=Security.TRADE,
         params=frozenset({"symbol"}),
         summary="Cancel all open orders of a market.",
-    ),
-    Method(
-        name="order.amend.keepPriority",
-        rest=("PUT /api/v3/order/amend/keepPriority",),
-        websocket=True,
-        handler=amend,
-        security=Security.TRADE,
-        weight=4,
-        params=frozenset({"symbol", "orderId", "origClientOrderId", "newClientOrderId", "newQty"}),
-        summary="Make an order smaller without losing its place in the queue.",
     ),
 )

@@ -8,7 +8,7 @@ from seawall.gateway.encode import scale_of
 from seawall.gateway.methods.account import shown_balances
 from seawall.gateway.methods.candles import read_candles
 from seawall.gateway.methods.order_terms import market_of
-from seawall.gateway.methods.orders import refusal, submit
+from seawall.gateway.methods.orders import execute
 from seawall.gateway.params import Params
 from seawall.model.commands import SetCountdownCancel
 from seawall.model.events import CountdownSet
@@ -103,10 +103,7 @@ async def countdown_cancel(context: Context, caller: Caller, params: Params) -> 
         symbol=market.instrument.symbol,
         countdown_ms=countdown_ms,
     )
-    committed = await submit(context, caller, command)
-    error = refusal(committed.events, errors.NEW_ORDER_REJECTED)
-    if error is not None:
-        raise error
+    committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
     deadline_ns = 0
     for event in committed.events:
         if isinstance(event, CountdownSet) and event.user_id == caller.user_id:
