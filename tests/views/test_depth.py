@@ -1,10 +1,12 @@
 """The depth view against the core's book, and a follower's book against both."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.views.flow import Exchange, Step, flows
 
 from seawall.core.book import Ladder
+from seawall.lib.invariants import InvariantError
 from seawall.model.events import LevelChanged
 from seawall.views.depth import DepthDiff, DepthView
 from seawall.views.rows import Depth, DepthDiffRow
@@ -104,3 +106,10 @@ def test_a_diff_tells_the_last_size_of_a_level_once() -> None:
     view.close_diff(diff)
     view.apply(LevelChanged("AB", is_bid=True, price_ticks=9, visible_lots=1, update_id=8))
     assert diff.drain() is None
+
+
+def test_a_missing_update_stops_the_view() -> None:
+    view = DepthView()
+    view.apply(LevelChanged("AB", is_bid=True, price_ticks=10, visible_lots=1, update_id=1))
+    with pytest.raises(InvariantError):
+        view.apply(LevelChanged("AB", is_bid=True, price_ticks=10, visible_lots=1, update_id=3))

@@ -7,7 +7,7 @@ bar, and the others are added up when a second ends or someone looks.
 from msgspec import Struct
 
 
-class Bar(Struct, array_like=True):
+class Bar(Struct, array_like=True, gc=False):
     """Trades of one period, [open_ns, end_ns); there is at least one."""
 
     open_ns: int

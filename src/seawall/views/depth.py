@@ -7,7 +7,7 @@ one accumulator begins right after the one before.  This is Binance's contract f
 
 from bisect import bisect_left, insort
 
-from seawall.lib.invariants import invariant
+from seawall.lib.invariants import InvariantError, invariant
 from seawall.model.events import LevelChanged
 from seawall.views.rows import Best, Depth, DepthDiffRow
 
@@ -55,7 +55,8 @@ class DepthView:
         self._diffs: list[DepthDiff] = []
 
     def apply(self, event: LevelChanged) -> None:
-        invariant(event.update_id == self.update_id + 1, "a book's updates come without a gap")
+        if event.update_id != self.update_id + 1:
+            raise InvariantError("a book's updates come without a gap")
         self.update_id = event.update_id
         ticks = event.price_ticks
         lots = event.visible_lots
