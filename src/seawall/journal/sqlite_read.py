@@ -132,7 +132,7 @@ def check_log(path: Path) -> None:
 def inspect(connection: sqlite3.Connection, path: Path, cell: str, mark: Mark) -> Head:
     """Return the journal's end; raise JournalDamagedError if it is not what the mark promises."""
     try:
-        _check_format(connection, path, cell)
+        check_format(connection, path, cell)
         head = last_batch(connection, path)
         if head.sequence < mark.sequence:
             raise JournalDamagedError(
@@ -229,7 +229,7 @@ def _batch_before(connection: sqlite3.Connection, path: Path, sequence: int) -> 
     return batches[1]
 
 
-def _check_format(connection: sqlite3.Connection, path: Path, cell: str) -> None:
+def check_format(connection: sqlite3.Connection, path: Path, cell: str) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()

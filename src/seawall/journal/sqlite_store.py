@@ -74,7 +74,7 @@ class SqliteStore:
         # Let go in the opposite order.  The last connection to close would copy the log into the
         # database; so the last one is read-only, and cannot.
         with ExitStack() as resources:
-            lock = _take_lock(path, read_only=read_only)
+            lock = _try_lock(path) if read_only else take_lock(path)
             if lock is not None:
                 resources.callback(os.close, lock)
             mark = _whole_or_new(path, cell, read_only=read_only)
@@ -269,31 +269,30 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _take_lock(path: Path, *, read_only: bool) -> int | None:
-    """Return a descriptor that holds the file's only lock.
+def take_lock(path: Path) -> int:
+    """Return a descriptor that holds the file's only lock; raise JournalError if another does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(_LOCK_ATTEMPTS):
+        descriptor = _try_lock(path)
+        if descriptor is not None:
+            return descriptor
+        # Who only looks lets go soon; who appends does not.
+        time.sleep(_LOCK_PAUSE_S)
+    raise JournalError(f"{path} is in use by another process")
 
-    If another process keeps it, a reader goes without (None), a writer gets JournalError.
-    """
-    if not read_only:
-        path.parent.mkdir(parents=True, exist_ok=True)
+
+def _try_lock(path: Path) -> int | None:
+    """Return a descriptor that holds the lock, or None if another process does."""
     try:
         descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except FileNotFoundError:
         raise JournalError(f"{path}: there is no journal") from None
-    for _ in range(_LOCK_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if read_only:
-                break
-            # Who only looks lets go soon; who appends does not.
-            time.sleep(_LOCK_PAUSE_S)
-        else:
-            return descriptor
-    os.close(descriptor)
-    if read_only:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
         return None
-    raise JournalError(f"{path} is in use by another process")
+    return descriptor
 
 
 def _is_full(error: sqlite3.Error) -> bool:

@@ -5,6 +5,7 @@ with the next epoch, and then serves.  A stop answers what was taken and leaves 
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -38,6 +39,9 @@ _log = structlog.get_logger("seawall.node")
 _TICK_S: Final = 1.0
 _LOOK_S: Final = 0.25
 """How often it is looked whether a tick is due."""
+_SWITCH_S: Final = 0.0005
+"""How long one thread may keep the interpreter from another.  At Python's own 5 ms, the journal's
+thread would wait that long to come back from the disk whenever the event loop is busy."""
 _CLOSED: Final = "the node was closed"
 
 OpenJournal = Callable[[str], Awaitable[Journal]]
@@ -101,6 +105,7 @@ class Node:
 
         Raises JournalError if a journal cannot be trusted, InvariantError if a replay goes wrong.
         """
+        sys.setswitchinterval(_SWITCH_S)
         node = cls(settings, clock or SystemClock(), {}, Views.open(settings.data), NodeMetrics())
         try:
             for name in CELLS:
