@@ -94,15 +94,18 @@ clean: ## remove what was built; data stays
 	rm -rf build dist $(VENV) src/seawall/web/dist web/node_modules drill-report \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(READY): requirements.lock pyproject.toml
+$(VENV)/installed: requirements.lock
 	@test -n "$(PYTHON)" || { echo "Seawall needs Python 3.11 or later." >&2; \
 		echo "Install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python could not make a virtual environment." >&2; \
 		echo "On Debian or Ubuntu: apt-get install python3-venv; then run make again." >&2; exit 1; }
-	@echo "Installing what requirements.lock names (once, about a minute) …"
+	@echo "Installing what requirements.lock names (once, a minute or two) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r requirements.lock
+	@touch $@
+
+$(READY): $(VENV)/installed pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
 	@touch $@
