@@ -57,11 +57,11 @@ SMALL = Instrument(
 )  # fmt: skip
 WIDE = Instrument(
     symbol=Symbol("CD"), base=AssetCode("C"), quote=AssetCode("D"), base_decimals=18,
-    quote_decimals=18, price_decimals=8, tick_price=10**6, lot_size=10**17, min_price=10**6,
-    max_price=10**13, min_size=10**17, max_size=10**24, max_market_size=10**24,
+    quote_decimals=18, price_decimals=8, tick_price=10**6, lot_size=10**18, min_price=10**6,
+    max_price=10**13, min_size=10**18, max_size=10**24, max_market_size=10**24,
     min_notional=10**15, max_notional=10**40,
 )  # fmt: skip
-"""Its notionals do not fit into 64 bits."""
+"""Its larger notionals do not fit into 64 bits."""
 MARKETS = (SMALL, WIDE)
 
 GAPS_NS = (

@@ -18,3 +18,5 @@ def test_a_flow_reaches_every_event_that_views_follow() -> None:
     }  # fmt: skip
     assert wanted <= seen.keys(), seen
     assert seen["Traded"] > 200
+    notionals = [trade.quote_atoms for _, trade in exchange.trades]
+    assert min(notionals) < 1 << 63 < max(notionals)
