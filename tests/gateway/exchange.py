@@ -84,6 +84,10 @@ ETHUSDT = Instrument(
 INSTRUMENTS = (BTCUSDT, ETHUSDT, LTCUSDT)
 
 
+def picked(answer: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
+    return tuple(answer[name] for name in names)
+
+
 class User:
     """Somebody with a key, and the means to sign."""
 

@@ -1,11 +1,9 @@
 """Orders through the API, from placing to history, as Binance's clients see them."""
 
-import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.exchange import SECOND_NS, Exchange, User, open_exchange
+from tests.gateway.exchange import SECOND_NS, Exchange, User, picked
 
 from seawall.model.trading import MarketStatus
 
@@ -15,10 +13,6 @@ ORDER_KEYS = {
     "time", "updateTime", "isWorking", "workingTime", "origQuoteOrderQty",
     "selfTradePreventionMode",
 }  # fmt: skip
-
-
-def picked(answer: dict[str, Any], *names: str) -> tuple[Any, ...]:
-    return tuple(answer[name] for name in names)
 
 
 async def test_a_resting_order_says_all_of_itself(exchange: Exchange, alice: User) -> None:
@@ -241,127 +235,6 @@ async def test_cancel_replace_says_what_happened_to_each_half(
         assert data["newOrderResponse"]["status"] == "NEW"
 
 
-async def test_amending_keeps_the_order_and_shrinks_it(
-    exchange: Exchange, alice: User, bob: User
-) -> None:
-    order = await exchange.limit(alice, "SELL", "2", "50000", newClientOrderId="big")
-    answer = await exchange.signed(
-        "PUT",
-        "/api/v3/order/amend/keepPriority",
-        alice,
-        symbol="BTCUSDT",
-        orderId=order["orderId"],
-        newQty="1.5",
-        newClientOrderId="small",
-    )
-    amended = answer.json()["amendedOrder"]
-    assert picked(amended, "orderId", "origClientOrderId", "clientOrderId", "qty", "status") == (
-        order["orderId"],
-        "big",
-        "small",
-        "1.50000000",
-        "NEW",
-    )
-    again = await exchange.signed(
-        "PUT",
-        "/api/v3/order/amend/keepPriority",
-        alice,
-        symbol="BTCUSDT",
-        origClientOrderId="small",
-        newQty="1",
-    )
-    named = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
-    told = (await exchange.signed("GET", "/api/v3/order/amendments", alice, **named)).json()
-    assert told == [
-        {
-            "symbol": "BTCUSDT",
-            "orderId": order["orderId"],
-            "executionId": one["executionId"],
-            "origClientOrderId": names[0],
-            "newClientOrderId": names[1],
-            "origQty": quantities[0],
-            "newQty": quantities[1],
-            "time": one["transactTime"],
-        }
-        for one, names, quantities in (
-            (answer.json(), ("big", "small"), ("2.00000000", "1.50000000")),
-            (again.json(), ("small", "small"), ("1.50000000", "1.00000000")),
-        )
-    ]
-    later = {"fromExecutionId": again.json()["executionId"], "limit": 5}
-    rest = await exchange.signed("GET", "/api/v3/order/amendments", alice, **named, **later)
-    assert rest.json() == told[1:]
-    others = await exchange.signed("GET", "/api/v3/order/amendments", bob, **named)
-    assert others.json() == []
-    grown = await exchange.signed(
-        "PUT",
-        "/api/v3/order/amend/keepPriority",
-        alice,
-        symbol="BTCUSDT",
-        orderId=order["orderId"],
-        newQty="3",
-    )
-    assert grown.json() == {
-        "code": -2038,
-        "msg": "Order amend (quantity increase) is not supported.",
-    }
-
-
-async def test_an_amendment_is_answered_as_of_its_own_moment(
-    exchange: Exchange, alice: User, bob: User
-) -> None:
-    """Amendments, a fill and a cancel go into the journal as one batch."""
-    await exchange.limit(bob, "BUY", "1", "50000")
-    await exchange.order(alice, side="SELL", type="MARKET", quantity="0.1")
-    pair: dict[str, Any] = {
-        "symbol": "BTCUSDT",
-        "side": "SELL",
-        "quantity": "3",
-        "aboveType": "LIMIT_MAKER",
-        "abovePrice": "55000",
-        "aboveClientOrderId": "above",
-        "belowType": "STOP_LOSS",
-        "belowStopPrice": "45000",
-        "belowClientOrderId": "below",
-    }
-    await exchange.signed("POST", "/api/v3/orderList/oco", alice, **pair)
-
-    def amend(name: str, new_name: str, quantity: str) -> Any:
-        return exchange.signed(
-            "PUT",
-            "/api/v3/order/amend/keepPriority",
-            alice,
-            symbol="BTCUSDT",
-            origClientOrderId=name,
-            newClientOrderId=new_name,
-            newQty=quantity,
-        )
-
-    by_above, by_below, _, last = await asyncio.gather(
-        amend("above", "above2", "2"),
-        amend("below", "below2", "1.5"),
-        exchange.order(bob, side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.5",
-                       price="55000"),
-        exchange.signed(
-            "DELETE", "/api/v3/order", alice, symbol="BTCUSDT", origClientOrderId="above2"
-        ),
-    )  # fmt: skip
-    first, second = by_above.json()["amendedOrder"], by_below.json()["amendedOrder"]
-    shown = ("origClientOrderId", "clientOrderId", "type", "qty", "executedQty", "status")
-    assert picked(first, *shown) == (
-        "above", "above2", "LIMIT_MAKER", "2.00000000", "0.00000000", "NEW",
-    )  # fmt: skip
-    assert picked(second, *shown) == (
-        "below", "below2", "STOP_LOSS", "1.50000000", "0.00000000", "NEW",
-    )  # fmt: skip
-    assert first["workingTime"] > 0
-    assert second["workingTime"] == -1
-    for answer, names in ((by_above, {"above2", "below"}), (by_below, {"above2", "below2"})):
-        listed = answer.json()["listStatus"]["orders"]
-        assert {one["clientOrderId"] for one in listed} == names
-    assert picked(last.json(), "status", "executedQty") == ("CANCELED", "0.50000000")
-
-
 async def test_order_lists(exchange: Exchange, alice: User, bob: User) -> None:
     await exchange.limit(bob, "BUY", "1", "50000")
     await exchange.order(alice, side="SELL", type="MARKET", quantity="0.1")
@@ -441,59 +314,6 @@ async def test_the_other_order_lists(exchange: Exchange, alice: User, bob: User)
     assert [one["listOrderStatus"] for one in everything] == ["ALL_DONE", "ALL_DONE"]
     listed = (await exchange.signed("GET", "/api/v3/allOrderList", alice)).json()
     assert [one["listOrderStatus"] for one in listed] == ["ALL_DONE"] * 2
-
-
-async def test_a_command_id_takes_effect_once(exchange: Exchange, alice: User) -> None:
-    terms = {
-        "symbol": "BTCUSDT",
-        "side": "SELL",
-        "type": "LIMIT",
-        "timeInForce": "GTC",
-        "quantity": "1",
-        "price": "50000",
-    }
-    header = {"X-Seawall-Command-Id": "retry-1"}
-    first = await exchange.signed("POST", "/api/v3/order", alice, header, **terms)
-    again = await exchange.signed("POST", "/api/v3/order", alice, header, **terms)
-    assert again.status_code == 200
-    assert again.json()["orderId"] == first.json()["orderId"]
-    assert again.json()["clientOrderId"] == first.json()["clientOrderId"]
-    assert len(exchange.node.spot.accounts[1].open_orders) == 1
-    cancel = {"symbol": "BTCUSDT", "orderId": first.json()["orderId"]}
-    header = {"X-Seawall-Command-Id": "retry-2"}
-    for _ in range(2):
-        answer = await exchange.signed("DELETE", "/api/v3/order", alice, header, **cancel)
-        assert answer.json()["status"] == "CANCELED"
-    # The order's first command id still answers, with what has become of the order.
-    header = {"X-Seawall-Command-Id": "retry-1"}
-    late = await exchange.signed("POST", "/api/v3/order", alice, header, **terms)
-    assert late.json()["status"] == "CANCELED"
-    other = await exchange.signed(
-        "POST", "/api/v3/order", alice, header, **terms, newClientOrderId="different"
-    )
-    assert other.status_code == 409
-
-
-async def test_a_command_id_is_remembered_across_a_restart(tmp_path: Path) -> None:
-    header = {"X-Seawall-Command-Id": "before-the-crash"}
-    terms = {"side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
-    answers = []
-    keys = ("", "")
-    for attempt in range(2):
-        async with open_exchange(tmp_path) as exchange:
-            exchange.clock.advance(attempt * SECOND_NS)
-            if attempt == 0:
-                made = await exchange.add_user("alice", BTC="10")
-                keys = (made.api_key, made.secret)
-            alice = User("alice", *keys)
-            answer = await exchange.signed(
-                "POST", "/api/v3/order", alice, header, symbol="BTCUSDT", price="50000", **terms
-            )
-            answers.append(answer.json())
-            assert len(exchange.node.spot.accounts[1].open_orders) == 1
-    assert picked(answers[0], "orderId", "clientOrderId", "status") == picked(
-        answers[1], "orderId", "clientOrderId", "status"
-    )
 
 
 async def test_a_closed_market_says_so_and_still_cancels(exchange: Exchange, alice: User) -> None:

@@ -10,12 +10,14 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from seawall.gateway import errors
 from seawall.gateway.auth import KeyRing
 from seawall.gateway.metrics import Metrics
 from seawall.gateway.params import Params
 from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.throttle import Throttle
+from seawall.model.limits import COMMAND_ID_CHARS
 from seawall.node.node import Node
 
 
@@ -45,7 +47,19 @@ class Caller(Struct, frozen=True):
     permissions: frozenset[str] = frozenset()
     ip: str = ""
     command_id: str = ""
-    """Of X-Seawall-Command-Id: a repeat of the same command is answered, not executed."""
+    """Of X-Seawall-Command-Id or `commandId`: a repeat of the command is answered, not executed."""
+
+
+_USER_PREFIX_CHARS = 20
+"""Kept free in a journaled command id for the user it belongs to."""
+
+
+def checked_command_id(text: str, name: str) -> str:
+    """Return a caller's command id, or refuse it under the name it was sent by."""
+    short = len(text) <= COMMAND_ID_CHARS - _USER_PREFIX_CHARS
+    if not (short and text.isascii() and text.isprintable()):
+        raise errors.invalid_value(name)
+    return text
 
 
 class Security(StrEnum):

@@ -227,10 +227,6 @@ def bad_public_key(reason: str) -> ApiError:
     return bad(-1130, f"Data sent for parameter 'publicKey' is not valid: {reason}.")
 
 
-def command_id_malformed() -> ApiError:
-    return bad(-1130, "Data sent for parameter 'X-Seawall-Command-Id' is not valid.")
-
-
 def not_found() -> ApiError:
     return ApiError(NOT_FOUND, -1000, "There is nothing at this path.")
 
@@ -273,7 +269,7 @@ def overloaded() -> ApiError:
 
 
 def command_id_reused() -> ApiError:
-    return ApiError(CONFLICT, -1130, "Data sent for parameter 'X-Seawall-Command-Id' is not valid.")
+    return ApiError(CONFLICT, -1130, "This command id was used for another command.")
 
 
 def rejected_duplicate() -> ApiError:

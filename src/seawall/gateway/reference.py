@@ -36,7 +36,8 @@ in the last column are also offered over `/ws-api/v3`, under that name.
 - **Weight** counts against 6000 per minute and address; see [errors](errors.md) for 429 and 418.
 - **Orders** count against 100 per 10 seconds and 200000 per day and account.
 - **`X-Seawall-Command-Id`** on a call that changes orders makes it happen at most once, across
-  retries and restarts: a repeat is answered with the present state of what the first one did.
+  retries and restarts: a repeat is answered with the present state of what the first one did. Over
+  sockets it is `commandId`, beside `id` and `method`; a user's ids are the same over both.
 - Not offered: RSA keys, pegged orders, smart order routing, SBE and FIX. Sent order counts are not
   given back when an order fills.
 """
@@ -133,7 +134,8 @@ def _gateway_errors() -> list[errors.ApiError]:
         errors.bad_time_in_force(), errors.bad_order_type(), errors.bad_side(),
         errors.bad_interval(), errors.bad_symbol(), errors.bad_symbol_status(),
         errors.unknown_listen_key(), errors.lookup_too_long(24), errors.bad_combination(),
-        errors.invalid_value("…"), errors.bad_strategy_type(), errors.bad_json(),
+        errors.invalid_value("…"), errors.command_id_reused(), errors.bad_strategy_type(),
+        errors.bad_json(),
         errors.bad_ticker_type(), errors.bad_cancel_restrictions(), errors.duplicate_symbols(),
         errors.oco_type(), errors.oco_iceberg(), errors.oco_limit_misplaced(buy=True),
         errors.oco_limit_misplaced(buy=False), errors.oco_both_limit(), errors.bad_time_unit(),

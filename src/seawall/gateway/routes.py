@@ -11,12 +11,11 @@ import structlog
 
 from seawall.gateway import errors
 from seawall.gateway.auth import without_signature
-from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.context import Caller, Context, Method, Security, checked_command_id
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
 from seawall.gateway.methods import ROUTES, call, weight_of
 from seawall.gateway.params import Params, merge_pairs
-from seawall.model import limits
 
 _LOG = structlog.get_logger(__name__)
 
@@ -139,14 +138,12 @@ class Rest:
             key = keys.authenticate(
                 request.api_key, _PERMISSIONS[security], values, payload, request.ip, now_ns
             )
-        if request.command_id and not _is_command_id(request.command_id):
-            raise errors.command_id_malformed()
         return Caller(
             user_id=key.user_id,
             api_key=key.api_key,
             permissions=key.permissions,
             ip=request.ip,
-            command_id=request.command_id,
+            command_id=checked_command_id(request.command_id, "X-Seawall-Command-Id"),
         )
 
     @staticmethod
@@ -190,7 +187,3 @@ def find_route(scope: Scope) -> Method | None:
 def allowed_verbs(path: str) -> list[str]:
     """Return the verbs that a path answers to."""
     return [route.partition(" ")[0] for route in ROUTES if route.partition(" ")[2] == path]
-
-
-def _is_command_id(text: str) -> bool:
-    return len(text) <= limits.COMMAND_ID_CHARS - 20 and text.isascii() and text.isprintable()

@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 import structlog
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from seawall.gateway import errors
 from seawall.gateway import stream_payloads as payloads
 from seawall.gateway.auth import Credential, check_timestamp
-from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.context import Caller, Context, Method, Security, checked_command_id
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
 from seawall.gateway.methods import WS_METHODS, call, weight_of
@@ -45,6 +45,8 @@ class Envelope(Struct, frozen=True):
     id: Raw = _NULL
     method: Raw = _NULL
     params: Raw = _NULL
+    command_id: Raw = field(default=_NULL, name="commandId")
+    """Seawall's own: what `X-Seawall-Command-Id` is over REST."""
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
@@ -132,7 +134,7 @@ class ApiSession:
             if method is None:
                 result = self._session_request(name, values)
             else:
-                caller, params = self._admit(method, values)
+                caller, params = self._admit(method, values, _command_id(envelope))
                 user_id = caller.user_id
                 result = await call(self._context, method, caller, params)
             body = {"id": request_id, "status": 200, "result": result}
@@ -162,17 +164,19 @@ class ApiSession:
 
     # Who asks
 
-    def _admit(self, method: Method, values: dict[str, str]) -> tuple[Caller, Params]:
+    def _admit(
+        self, method: Method, values: dict[str, str], command_id: str
+    ) -> tuple[Caller, Params]:
         """Count the request and find out who asks; raise if they may not."""
         params = Params(values, microseconds=self._microseconds)
         now_ns = self._context.now_ns()
         self._context.throttle.admit(self._ip, weight_of(method, params), now_ns)
         permission = _PERMISSIONS.get(method.security)
         if permission is not None:
-            return self._caller(self._authenticate(values, permission)), params
+            return self._caller(self._authenticate(values, permission), command_id), params
         api_key = values.pop("apiKey", "") or self._api_key
         if method.security is Security.USER_STREAM:
-            return self._caller(self._context.keys.known(api_key, self._ip)), params
+            return self._caller(self._context.keys.known(api_key, self._ip), command_id), params
         return Caller(ip=self._ip), params
 
     def _authenticate(self, values: Mapping[str, str], permission: str) -> Credential:
@@ -194,9 +198,13 @@ class ApiSession:
             api_key, permission, values, signature_payload(values), self._ip, now_ns
         )
 
-    def _caller(self, key: Credential) -> Caller:
+    def _caller(self, key: Credential, command_id: str) -> Caller:
         return Caller(
-            user_id=key.user_id, api_key=key.api_key, permissions=key.permissions, ip=self._ip
+            user_id=key.user_id,
+            api_key=key.api_key,
+            permissions=key.permissions,
+            ip=self._ip,
+            command_id=command_id,
         )
 
     # The session itself
@@ -345,6 +353,15 @@ def _method(envelope: Envelope) -> str:
     if bytes(envelope.method)[:1] != b'"':
         raise errors.bad(-1135, "Invalid 'method' in JSON request; expected a string.")
     return _text(envelope.method).removeprefix(_VERSION)
+
+
+def _command_id(envelope: Envelope) -> str:
+    text = bytes(envelope.command_id)
+    if text == b"null":
+        return ""
+    if text[:1] != b'"':
+        raise errors.bad(-1135, "Invalid 'commandId' in JSON request; expected a string.")
+    return checked_command_id(_text(envelope.command_id), "commandId")
 
 
 def _values(envelope: Envelope) -> dict[str, str]:

@@ -8,7 +8,7 @@ from seawall.gateway.encode import scale_of
 from seawall.gateway.methods.account import shown_balances
 from seawall.gateway.methods.candles import read_candles
 from seawall.gateway.methods.order_terms import market_of
-from seawall.gateway.methods.orders import execute
+from seawall.gateway.methods.orders import execute, repeated
 from seawall.gateway.params import Params
 from seawall.model.commands import SetCountdownCancel
 from seawall.model.events import CountdownSet
@@ -104,10 +104,15 @@ async def countdown_cancel(context: Context, caller: Caller, params: Params) -> 
         countdown_ms=countdown_ms,
     )
     committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
-    deadline_ns = 0
-    for event in committed.events:
-        if isinstance(event, CountdownSet) and event.user_id == caller.user_id:
-            deadline_ns = event.deadline_ns
+    if repeated(committed.events):
+        deadline_ns = context.node.spot.deadlines.get((caller.user_id, market.symbol), 0)
+    else:
+        # Those that ran out stand before it.
+        deadline_ns = next(
+            event.deadline_ns
+            for event in reversed(committed.events)
+            if isinstance(event, CountdownSet)
+        )
     return {
         "symbol": market.symbol,
         "countdownTime": countdown_ms,

@@ -4,11 +4,11 @@ from seawall.core.spot_state import Market
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.methods import order_answers, order_terms
+from seawall.gateway.methods.order_answers import row_answer
 from seawall.gateway.methods.orders import (
     PLACE_PARAMS,
     answer_canceled,
     first_accepted,
-    present_state,
     read_place,
     read_restriction,
     read_which,
@@ -20,7 +20,7 @@ from seawall.model.commands import CancelOrder, CancelReplaceOrder
 from seawall.model.events import CancelReplaceDecided
 from seawall.model.ids import UserId
 from seawall.model.rejections import Rejection
-from seawall.model.trading import CancelReplaceMode
+from seawall.model.trading import CancelReplaceMode, OrderStatus
 from seawall.node.driver import Committed
 
 SUCCESS = "SUCCESS"
@@ -35,10 +35,7 @@ async def cancel_replace(context: Context, caller: Caller, params: Params) -> ob
     context.metrics.orders += 1
     committed = await submit(context, caller, command)
     if repeated(committed.events):
-        placed = await present_state(
-            context, caller, params, market, command.place.terms.client_order_id
-        )
-        return _both(SUCCESS, SUCCESS, None, placed)
+        return await _present(context, params, market, command)
     return _answer(market, command, committed, params, response)
 
 
@@ -63,6 +60,34 @@ def _read(context: Context, caller: Caller, params: Params) -> tuple[Market, Can
         place=place,
     )
     return market, command
+
+
+async def _present(
+    context: Context, params: Params, market: Market, command: CancelReplaceOrder
+) -> dict[str, object]:
+    """Answer a repeated command: what has become of the order it canceled and of the one it placed.
+
+    Only one that took effect, at least in part, is remembered.
+    """
+    views, cancel = context.node.views, command.cancel
+    placed = await views.order(
+        cancel.user_id, market.symbol, None, command.place.terms.client_order_id
+    )
+    old = await views.order(cancel.user_id, market.symbol, cancel.order_id, cancel.client_order_id)
+    # An id that the new order bears again was free: the old order was gone.
+    reborn = old is not None and placed is not None and old.order_id == placed.order_id
+    canceled = reborn or (old is not None and old.status is OrderStatus.CANCELED)
+    if placed is None and not canceled:
+        raise errors.command_id_reused()
+    both = _both(
+        SUCCESS if canceled else FAILURE,
+        FAILURE if placed is None else SUCCESS,
+        None if old is None or reborn else row_answer(market, old, params),
+        None if placed is None else row_answer(market, placed, params),
+    )
+    if placed is None or not canceled:
+        raise errors.cancel_replace_partial(both)
+    return both
 
 
 def _answer(
