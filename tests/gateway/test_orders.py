@@ -373,3 +373,19 @@ async def test_order_limits_are_counted_and_shown(exchange: Exchange, alice: Use
         assert int(answer.headers["x-mbx-used-weight-1m"]) >= count
     limits = (await exchange.signed("GET", "/api/v3/rateLimit/order", alice)).json()
     assert [limit["count"] for limit in limits] == [2, 2]
+
+
+async def test_an_orders_first_fill_is_given_back(
+    exchange: Exchange, alice: User, bob: User
+) -> None:
+    async def counts(user: User) -> list[int]:
+        limits = (await exchange.signed("GET", "/api/v3/rateLimit/order", user)).json()
+        return [limit["count"] for limit in limits]
+
+    await exchange.limit(alice, "SELL", "1", "50000")
+    await exchange.limit(alice, "SELL", "1", "50001")
+    assert await counts(alice) == [2, 2]
+    await exchange.order(bob, side="BUY", type="MARKET", quantity="0.1")
+    assert (await counts(alice), await counts(bob)) == ([1, 1], [0, 0])
+    await exchange.order(bob, side="BUY", type="MARKET", quantity="0.1")
+    assert await counts(alice) == [1, 1], "only the first fill of an order counts"

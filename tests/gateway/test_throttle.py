@@ -107,6 +107,21 @@ def test_memory_is_bounded_whoever_comes(most: int, callers: int) -> None:
     assert len(throttle._offences) <= most
 
 
+def test_a_first_fill_counts_one_less_in_each_window_but_never_below_zero() -> None:
+    throttle = Throttle(ThrottleSettings(orders_per_10_s=3))
+    throttle.admit_orders(1, 3, 0)
+    throttle.order_filled(1, SECOND)
+    throttle.order_filled(2, SECOND)
+    assert (throttle.orders_used(1, SECOND), throttle.orders_used(2, SECOND)) == ((2, 2), (0, 0))
+    # What was placed in one window and fills in the next takes from the next one's count.
+    throttle.admit_orders(1, 1, 11 * SECOND)
+    for _ in range(3):
+        throttle.order_filled(1, 12 * SECOND)
+    assert throttle.orders_used(1, 12 * SECOND) == (0, 0)
+    throttle.admit_orders(1, 3, 13 * SECOND)
+    assert throttle.orders_used(1, 13 * SECOND) == (3, 3)
+
+
 def test_a_clock_that_jumps_back_locks_nobody_out() -> None:
     throttle = Throttle(ThrottleSettings(weight_per_minute=10))
     assert attempt(throttle, "a", 10, 1_700_000_600 * SECOND) == 200

@@ -23,6 +23,8 @@ from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.sockets import Hub
 from seawall.gateway.throttle import Throttle
+from seawall.model.commands import Command
+from seawall.model.events import Event, Traded
 from seawall.node.node import Node
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -43,6 +45,7 @@ class App:
         self.registry.register(context.metrics)
         self.registry.register(context.node.metrics)
         self._rest = Rest(context)
+        context.node.add_listener(self._count_fills)
         self._proxies = frozenset(context.settings.trusted_proxies)
         cold: Application = Starlette(routes=self._cold_routes())
         self._cold = cold if page is None else page(cold)
@@ -65,6 +68,18 @@ class App:
     async def close(self) -> None:
         """Stop the streams; the node belongs to whoever opened it."""
         await self.hub.stop()
+
+    def _count_fills(
+        self, _cell: str, _sequence: int, _at_ns: int, _command: Command, events: list[Event]
+    ) -> None:
+        """Tell the throttle of each order's first fill, partial or not."""
+        for event in events:
+            if isinstance(event, Traded):
+                throttle, now_ns = self.context.throttle, self.context.now_ns()
+                if event.taker_filled_lots == event.size_lots:
+                    throttle.order_filled(event.taker.user_id, now_ns)
+                if event.maker_filled_lots == event.size_lots:
+                    throttle.order_filled(event.maker.user_id, now_ns)
 
     def _believe_proxy(self, scope: Scope) -> None:
         """Take a trusted proxy's word for who is behind it: the last address it added."""

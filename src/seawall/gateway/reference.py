@@ -34,12 +34,12 @@ in the last column are also offered over `/ws-api/v3`, under that name.
   name one. A parameter that a method does not read is refused, except where marked lenient.
 - **Times** are milliseconds; `X-MBX-TIME-UNIT: MICROSECOND` asks for microseconds.
 - **Weight** counts against 6000 per minute and address; see [errors](errors.md) for 429 and 418.
-- **Orders** count against 100 per 10 seconds and 200000 per day and account.
+- **Orders** count against 100 per 10 seconds and 200000 per day and account, refused ones too; the
+  first fill of an order takes one off again.
 - **`X-Seawall-Command-Id`** on a call that changes orders makes it happen at most once, across
   retries and restarts: a repeat is answered with the present state of what the first one did. Over
   sockets it is `commandId`, beside `id` and `method`; a user's ids are the same over both.
-- Not offered: RSA keys, pegged orders, smart order routing, SBE and FIX. Sent order counts are not
-  given back when an order fills.
+- Not offered: RSA keys, pegged orders, smart order routing, SBE and FIX.
 """
 
 _ERRORS_HEAD = """\

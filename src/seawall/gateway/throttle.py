@@ -1,7 +1,7 @@
 """How much one caller may ask.  The rule: sans-I/O, and memory bounded whatever callers do.
 
 Fixed windows, aligned to the clock, as Binance counts: request weight and raw requests per
-address, orders per account.  All counters of a window end with it, so forgetting is free.
+address, unfilled orders per account.  All counters of a window end with it, so forgetting is free.
 """
 
 from typing import Final
@@ -43,6 +43,11 @@ class Window:
         used += count
         counts[name] = used
         return used
+
+    def take_back(self, name: str | int, now_ns: int) -> None:
+        """Count one less, but never below zero."""
+        if self.used(name, now_ns):
+            self._counts[name] -= 1
 
     def used(self, name: str | int, now_ns: int) -> int:
         if now_ns >= self._ends_ns:
@@ -104,6 +109,11 @@ class Throttle:
                 )
         self._orders_10_s.add(user_id, count, now_ns)
         self._orders_day.add(user_id, count, now_ns)
+
+    def order_filled(self, user_id: int, now_ns: int) -> None:
+        """Take note of an order's first fill: who trades may go on placing."""
+        self._orders_10_s.take_back(user_id, now_ns)
+        self._orders_day.take_back(user_id, now_ns)
 
     def weight_used(self, ip: str, now_ns: int) -> int:
         return self._weight.used(ip, now_ns)
