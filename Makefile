@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 COMPILED := build/compiled
+SOURCES := hatch_build.py $(shell find src web -type f -not -path '*/node_modules/*' \
+	-not -path '*/web/dist/*' -not -path '*/__pycache__/*' 2>/dev/null)
 RUN := PYTHONPATH=$(COMPILED) $(BIN)/python -m seawall
 
 DATA ?= seawall-data
@@ -73,12 +75,16 @@ docs: $(READY) ## check that the documents say what the code does
 	@$(BIN)/python -m pytest -q tests/docs tests/test_tidy.py
 
 .PHONY: build
-build: $(READY) ## the wheel, with a compiled core and the page, unpacked into build/compiled
+build: $(COMPILED)/stamp ## the wheel, with a compiled core and the page, unpacked into build/compiled
+
+$(COMPILED)/stamp: $(READY) $(SOURCES)
+	@echo "Building (the core's first time takes a minute or two) …"
 	@rm -rf build/wheel && mkdir -p build
 	@$(BIN)/python -m hatchling build -t wheel -d build/wheel >build/log 2>&1 \
 		|| { cat build/log >&2; exit 1; }
 	@grep -h '^seawall: ' build/log
 	@rm -rf $(COMPILED) && $(BIN)/python -m zipfile -e build/wheel/*.whl $(COMPILED)
+	@touch $@
 
 .PHONY: page
 page: $(READY) ## build the page in place
