@@ -1,1 +1,13 @@
-"""Benchmarks."""
+"""Benchmarks: ratios measured in one run, on one machine, named in the result."""
+
+from typing import Final
+
+from seawall.lab.bench.api import API
+from seawall.lab.bench.base import Bench, BenchOptions, BenchResult
+from seawall.lab.bench.engine import ENGINE
+from seawall.lab.bench.journal import JOURNAL
+from seawall.lab.bench.recovery import RECOVERY
+
+BENCHES: Final[dict[str, Bench]] = {bench.name: bench for bench in (ENGINE, JOURNAL, API, RECOVERY)}
+
+__all__ = ["BENCHES", "Bench", "BenchOptions", "BenchResult"]

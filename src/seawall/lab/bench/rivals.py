@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from seawall.lab.bench.flow import CANCEL, Flow, read_flow
+from seawall.lab.bench.measured import Measured
 
 CHUNK: Final = 256
 """Steps between two looks at the clock."""
@@ -40,6 +41,11 @@ class Rival(Struct, frozen=True, kw_only=True):
     kind: str
     """`python` or `native`."""
     open: Callable[[], Engine]
+    extras: str = ""
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.package}{self.extras}"
 
 
 class LightMatchingEngine:
@@ -266,7 +272,7 @@ class Nanobook:
 
 
 RIVALS: Final[tuple[Rival, ...]] = (
-    Rival(package="order-matching", kind="python", open=OrderMatching),
+    Rival(package="order-matching", extras="[polars]", kind="python", open=OrderMatching),
     Rival(package="fastlob", kind="python", open=FastLob),
     Rival(package="lightmatchingengine", kind="python", open=LightMatchingEngine),
     Rival(package="pyorderbook", kind="python", open=PyOrderBook),
@@ -298,15 +304,6 @@ NOT_MEASURED: Final[dict[str, str]] = {
     "convexpi-arena": "a simulator that steps whole rounds",
     "orderbookmdp": "a learning environment; needs a version of gym that no longer installs",
 }
-
-
-class Measured(Struct, frozen=True):
-    steps: int
-    seconds: float
-    fills: int
-    """-1 if the engine does not tell."""
-    complete: bool
-    """Whether the whole flow was run within the time."""
 
 
 def run_flow(engine: Engine, flow: Flow, seconds: float) -> Measured:
