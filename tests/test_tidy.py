@@ -154,11 +154,14 @@ def test_no_set_is_iterated_inside(trees: dict[Path, ast.Module]) -> None:
     assert not found, "iterate a dict or a sorted list"
 
 
-def test_structs_at_the_edges_are_closed(trees: dict[Path, ast.Module]) -> None:
-    """Messages are frozen; what is not must say `frozen=False`, and why."""
+CHANGED_IN_PLACE = {"funding_rows.py", "mailbox.py", "state_rows.py"}
+"""Records of the cells' states, which the core changes; all other structs are messages."""
+
+
+def test_messages_are_frozen(trees: dict[Path, ast.Module]) -> None:
     found = []
     for path, tree in trees.items():
-        if not path.is_relative_to(SOURCE / "model"):
+        if not path.is_relative_to(SOURCE / "model") or path.name in CHANGED_IN_PLACE:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and any(
@@ -167,7 +170,7 @@ def test_structs_at_the_edges_are_closed(trees: dict[Path, ast.Module]) -> None:
                 given = {keyword.arg for keyword in node.keywords}
                 if not {"frozen", "kw_only"} <= given:
                     found.append(f"{where(path)}:{node.lineno} {node.name}")
-    assert not found
+    assert not found, "class X(Struct, frozen=True, kw_only=True)"
 
 
 def test_no_promises_for_later() -> None:

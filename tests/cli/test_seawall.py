@@ -130,7 +130,7 @@ def test_a_key_of_a_new_user_works_at_once(demo: Up) -> None:
     "words,code,what",
     [
         (("--deposit", "BTC"), 2, "`BTC` is no deposit"),
-        (("--deposit", "XXX=1"), 4, "asset"),
+        (("--deposit", "NONE=1"), 4, "asset"),
         (("--ip", "nowhere"), 4, "ipAllow"),
         (("--ed25519", "missing.pem"), 2, "missing.pem cannot be read"),
     ],
