@@ -1,0 +1,1 @@
+"""Chains, deposits, payouts, signer and reconciliation: where money meets the outside."""
