@@ -61,7 +61,12 @@ def bench(
 
 def _tell(result: BenchResult) -> None:
     columns = list(result.rows[0]) if result.rows else []
-    table = Table(*columns, title=f"{result.bench} on {result.machine}", box=None)
+    table = Table(title=f"{result.bench} on {result.machine}", title_justify="left", box=None)
+    for column in columns:
+        numbers = isinstance(result.rows[0][column], int | float)
+        table.add_column(
+            column.replace("_", " "), justify="right" if numbers else "left", overflow="fold"
+        )
     for row in result.rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     human.print(table)

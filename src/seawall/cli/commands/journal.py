@@ -9,7 +9,6 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 from rich.markup import escape
-from rich.table import Table
 
 from seawall.cli.options import DEFAULT_DATA, Data, Json, existing
 from seawall.cli.output import CliError, Exit, human, print_json
@@ -36,10 +35,10 @@ def head(*, data: Data = Path(DEFAULT_DATA), json: Json = False) -> int:
     if json:
         print_json(lines)
         return 0
-    table = Table("cell", "entries", "epoch", "chain hash", box=None)
     for line in lines:
-        table.add_row(line.cell, f"{line.entries:,}", str(line.epoch), line.hash)
-    human.print(table)
+        human.print(
+            f"[bold]{line.cell}[/]: {line.entries:,} entries, epoch {line.epoch}\n  hash {line.hash}"
+        )
     return 0
 
 
