@@ -6,13 +6,16 @@ everything else goes to standard error.
 
 import sys
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-human = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH: Final = 140
+"""Columns of a table where nobody's terminal says how many there are."""
+
+human = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

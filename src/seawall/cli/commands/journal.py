@@ -36,9 +36,8 @@ def head(*, data: Data = Path(DEFAULT_DATA), json: Json = False) -> int:
         print_json(lines)
         return 0
     for line in lines:
-        human.print(
-            f"[bold]{line.cell}[/]: {line.entries:,} entries, epoch {line.epoch}\n  hash {line.hash}"
-        )
+        human.print(f"[bold]{line.cell}[/]: {line.entries:,} entries, epoch {line.epoch}")
+        human.print(f"  hash {line.hash}")
     return 0
 
 
