@@ -41,13 +41,17 @@ async def version(context: Context, caller: Caller, params: Params) -> object:
 
 
 async def markets(context: Context, caller: Caller, params: Params) -> object:
+    node = context.node
     return {
-        "asOf": params.time(context.node.spot.at_ns),
-        "markets": [_market(market, params) for market in context.node.spot.markets.values()],
+        "asOf": params.time(node.spot.at_ns),
+        "current": context.is_current(),
+        "markets": [
+            _market(market, params, taken=node.ready) for market in node.spot.markets.values()
+        ],
     }
 
 
-def _market(market: Market, params: Params) -> dict[str, object]:
+def _market(market: Market, params: Params, *, taken: bool) -> dict[str, object]:
     return {
         "symbol": market.symbol,
         "base": market.base,
@@ -55,7 +59,7 @@ def _market(market: Market, params: Params) -> dict[str, object]:
         "status": market.status,
         "reason": market.status_reason,
         "since": params.time(market.status_since_ns),
-        "accepts": _ACCEPTS[market.status],
+        "accepts": _ACCEPTS[market.status] if taken else (),
     }
 
 
@@ -63,6 +67,7 @@ async def balances(context: Context, caller: Caller, params: Params) -> object:
     state = context.node.spot
     return {
         "asOf": params.time(state.at_ns),
+        "current": context.is_current(),
         "sequence": state.sequence,
         "balances": shown_balances(
             context, caller.user_id, omit_zero=bool(params.flag("omitZeroBalances"))
@@ -130,12 +135,14 @@ METHODS = (
         name="seawall.version",
         rest=("GET /seawall/v1/version",),
         handler=version,
+        always=True,
         summary="Version, node, and how far each cell's journal is.",
     ),
     Method(
         name="seawall.markets",
         rest=("GET /seawall/v1/markets",),
         handler=markets,
+        always=True,
         summary="Each market's status, its reason, since when, and what is accepted.",
     ),
     Method(
@@ -145,6 +152,7 @@ METHODS = (
         security=Security.USER_DATA,
         weight=5,
         params=frozenset({"omitZeroBalances"}),
+        always=True,
         summary="Balances, with the moment they are true of.",
     ),
     Method(
@@ -153,6 +161,7 @@ METHODS = (
         handler=candles,
         weight=2,
         params=frozenset({"symbol", "interval", "startTime", "endTime", "timeZone", "limit"}),
+        always=True,
         summary="Candles that say whether they are closed and complete.",
     ),
     Method(
@@ -166,8 +175,10 @@ METHODS = (
     Method(
         name="seawall.echo",
         rest=("POST /seawall/v1/echo",),
+        websocket=True,
         handler=echo,
         lenient=True,
+        always=True,
         summary="Answers with its own parameters; a yardstick for benchmarks.",
     ),
 )

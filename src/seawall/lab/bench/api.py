@@ -2,7 +2,7 @@
 
 An order is signed, checked, journaled, synced, matched and published before it is answered; the
 echo answers with its own parameters and does nothing.  Both get the same number of connections
-and, over REST, the very same bytes; they take turns in short slices.
+and the same parameters, signature included; they take turns in short slices.
 """
 
 import asyncio
@@ -151,14 +151,13 @@ def _socket_order(key: Key, params: dict[str, str]) -> bytes:
     return _message("order.place", key.signed_message(params))
 
 
-def _socket_echo(_key: Key, params: dict[str, str]) -> bytes:
-    # `ping` takes no parameters; its answer is as short as an answer can be.
-    return _message("ping", {}, params["newClientOrderId"])
+def _socket_echo(key: Key, params: dict[str, str]) -> bytes:
+    return _message("seawall.echo", key.signed_message(params))
 
 
-def _message(method: str, params: dict[str, str], request_id: str = "") -> bytes:
-    name = request_id or params["newClientOrderId"]
-    return frame(msgspec.json.encode({"id": name, "method": method, "params": params}))
+def _message(method: str, params: dict[str, str]) -> bytes:
+    request = {"id": params["newClientOrderId"], "method": method, "params": params}
+    return frame(msgspec.json.encode(request))
 
 
 PAIRS: Final = (
