@@ -13,6 +13,7 @@ from seawall.cli.running import locked
 from seawall.lab.capture import CaptureError
 from seawall.lab.progress import bar, quiet
 from seawall.lab.replay import ReplayError, ReplayReport, replay
+from seawall.lab.sample import SMALL_CAPTURE
 
 
 def play(
@@ -33,7 +34,7 @@ def play(
     if not files:
         raise CliError(
             "No capture is named.",
-            "Name its files; docs/operating/replay.md says which are understood.",
+            f"Name its files; a small one ships with Seawall: {SMALL_CAPTURE}",
             Exit.USAGE,
         )
     with locked(data):
