@@ -14,12 +14,16 @@ import pytest
 import pytest_asyncio
 from binance import AsyncClient, BinanceSocketManager, Client, ThreadedWebsocketManager
 from binance.base_client import BaseClient
+from binance.ws.reconnecting_websocket import ReconnectingWebsocket
 
 HTTP = os.environ["SEAWALL_HTTP"]
 WEBSOCKET = os.environ["SEAWALL_WS"]
 
 api_key = os.environ["SEAWALL_KEY"]
 api_secret = os.environ["SEAWALL_SECRET"]
+# How long its reader naps before it notices that it was closed, once per test.
+ReconnectingWebsocket.TIMEOUT = 2
+
 proxy = None
 proxies: dict[str, str] = {}
 testnet = False

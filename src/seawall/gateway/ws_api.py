@@ -33,6 +33,8 @@ SUBSCRIPTIONS_MAX: Final = 1_000
 """Live user data subscriptions of one socket."""
 
 _VERSION: Final = "v3/"
+_SHOW_LIMITS: Final = "returnRateLimits"
+"""Every request may have it; no handler reads it, but a signature covers it."""
 _AUTHENTICATION: Final = frozenset({"apiKey", "signature", "timestamp", "recvWindow"})
 _PERMISSIONS: Final = {Security.USER_DATA: "read", Security.TRADE: "trade"}
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
@@ -129,7 +131,7 @@ class ApiSession:
             request_id = _id(envelope)
             name = _method(envelope)
             values = _values(envelope)
-            shows_limits = _flag(values.pop("returnRateLimits", None), default=shows_limits)
+            shows_limits = _flag(values.get(_SHOW_LIMITS), default=shows_limits)
             method = WS_METHODS.get(name)
             if method is None:
                 result = self._session_request(name, values)
@@ -168,13 +170,14 @@ class ApiSession:
         self, method: Method, values: dict[str, str], command_id: str
     ) -> tuple[Caller, Params]:
         """Count the request and find out who asks; raise if they may not."""
-        params = Params(values, microseconds=self._microseconds)
+        read = {name: values[name] for name in values if name != _SHOW_LIMITS}
+        params = Params(read, microseconds=self._microseconds)
         now_ns = self._context.now_ns()
         self._context.throttle.admit(self._ip, weight_of(method, params), now_ns)
         permission = _PERMISSIONS.get(method.security)
         if permission is not None:
             return self._caller(self._authenticate(values, permission), command_id), params
-        api_key = values.pop("apiKey", "") or self._api_key
+        api_key = read.pop("apiKey", "") or self._api_key
         if method.security is Security.USER_STREAM:
             return self._caller(self._context.keys.known(api_key, self._ip), command_id), params
         return Caller(ip=self._ip), params
@@ -400,5 +403,6 @@ def _flag(value: str | None, *, default: bool) -> bool:
 
 
 def _refuse_unread(values: Mapping[str, str], allowed: int, *names: str) -> None:
-    if any(name not in names for name in values):
-        raise errors.too_many_parameters(allowed, len(values))
+    sent = [name for name in values if name != _SHOW_LIMITS]
+    if any(name not in names for name in sent):
+        raise errors.too_many_parameters(allowed, len(sent))
