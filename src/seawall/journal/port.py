@@ -81,7 +81,8 @@ EMPTY: Final = Head(sequence=0, epoch=0, hash=GENESIS_HASH)
 def frame(payloads: Sequence[bytes]) -> bytes:
     """Return a batch as one string: how many payloads, the length of each, then all of them."""
     count = len(payloads)
-    return struct.pack(f">{count + 1}I", count, *map(len, payloads)) + b"".join(payloads)
+    table = struct.pack(f">{count + 1}I", count, *map(len, payloads))
+    return b"".join((table, *payloads))
 
 
 def unframe(framed: bytes) -> list[bytes]:

@@ -32,7 +32,7 @@ from seawall.journal.port import (
 )
 from seawall.journal.sqlite_read import HELP, PAGE_BYTES
 
-COPY_BYTES: Final = 8 << 20
+COPY_BYTES: Final = 10 << 20
 """When the log has grown by this much, it is time to copy it into the database, beside appends."""
 CHECKPOINT_BYTES: Final = 14 << 20
 """When it has grown by this much, it is copied whatever else waits.  Past 4,062 pages, SQLite would
@@ -40,8 +40,6 @@ have to grow its shared memory in the middle of a commit."""
 _BUSY_S: Final = 5.0
 _LOCK_ATTEMPTS: Final = 10
 _LOCK_PAUSE_S: Final = 0.05
-_COPY_ROUNDS: Final = 2
-"""The second round copies what was written during the first."""
 _LOOK_APPENDS: Final = 64
 """Every so many appends: are the files that we write still the ones in the directory?"""
 
@@ -77,7 +75,8 @@ class SqliteStore:
             lock = _try_lock(path) if read_only else take_lock(path)
             if lock is not None:
                 resources.callback(os.close, lock)
-            mark = _whole_or_new(path, cell, read_only=read_only)
+            # Beside a running exchange these two would drop its locks, if it runs in this process.
+            mark = _whole_or_new(path, cell, read_only=read_only, locked=lock is not None)
             if lock is not None:
                 sqlite_read.check_log(path)
             self._reader = resources.enter_context(closing(sqlite_read.connect(path)))
@@ -141,8 +140,7 @@ class SqliteStore:
 
     def copy_log(self) -> None:
         """Copy most of the log into the database while appends go on; `maintain` does the rest."""
-        for _ in range(_COPY_ROUNDS):
-            self._checkpoint(self._copier)
+        self._checkpoint(self._copier)
         self._copied = True
 
     def close(self) -> None:
@@ -199,7 +197,7 @@ def mark_path(path: Path) -> Path:
     return path.with_suffix(".head")
 
 
-def _whole_or_new(path: Path, cell: str, *, read_only: bool) -> headmark.Mark:
+def _whole_or_new(path: Path, cell: str, *, read_only: bool, locked: bool) -> headmark.Mark:
     """Return the mark; create the files of a new journal, refuse an old one that is not whole."""
     try:
         mark = headmark.read(mark_path(path))
@@ -217,7 +215,7 @@ def _whole_or_new(path: Path, cell: str, *, read_only: bool) -> headmark.Mark:
         raise JournalDamagedError(
             f"{path} is missing or empty; entries 1 to {mark.sequence} were durable.  {HELP}"
         )
-    if exists:
+    if exists and locked:
         sqlite_read.check_header(path)
     if not exists or not sqlite_read.is_made(path):
         if read_only:
