@@ -21,7 +21,7 @@ from seawall.model.commands import ListAsset, ListMarket
 from seawall.model.ids import AssetCode, Symbol
 from seawall.model.instruments import Asset, Instrument
 from seawall.node.clock import ManualClock
-from seawall.node.node import Node
+from seawall.node.node import Node, OpenJournal
 from seawall.node.settings import NodeSettings
 
 START_NS = 1_700_000_000_000_000_000
@@ -208,10 +208,14 @@ async def open_exchange(
     *,
     demo: bool = True,
     clock: ManualClock | None = None,
+    ticks: bool = False,
+    open_journal: OpenJournal | None = None,
 ) -> AsyncIterator[Exchange]:
     """Open a node with three markets, and a gateway over it."""
     clock = clock or ManualClock(START_NS)
-    node = await Node.open(NodeSettings(data=data, ticks=False), clock=clock)
+    node = await Node.open(
+        NodeSettings(data=data, ticks=ticks), clock=clock, open_journal=open_journal
+    )
     settings = GatewaySettings(
         data=data, port=0, demo=demo, throttle=throttle or ThrottleSettings()
     )

@@ -119,9 +119,9 @@ class App:
         return PlainTextResponse("live\n")
 
     async def _ready(self, _: Request) -> Response:
-        """Ready once the node leads and may take commands."""
+        """Ready while every cell takes commands and what is answered is current."""
         node = self.context.node
-        ready = node.ready
+        ready = node.ready and self.context.is_current()
         return json_response(
             {"ready": ready, "spot": node.spot.sequence, "identity": node.identity.sequence},
             200 if ready else errors.UNAVAILABLE,

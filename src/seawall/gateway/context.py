@@ -17,8 +17,11 @@ from seawall.gateway.params import Params
 from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.throttle import Throttle
-from seawall.model.limits import COMMAND_ID_CHARS
+from seawall.model.ids import SPOT
+from seawall.model.limits import COMMAND_ID_CHARS, CURRENT_S
 from seawall.node.node import Node
+
+_CURRENT_NS = CURRENT_S * 1_000_000_000
 
 
 class Context:
@@ -33,6 +36,24 @@ class Context:
         self.sealer = sealer
         self.keys = KeyRing(node, sealer)
         self.metrics = Metrics()
+
+    def is_current(self) -> bool:
+        """Return whether what the spot cell knows is surely the present.
+
+        A cell that has stopped may have been overtaken, and one whose journal has not answered
+        for long as well; one whose journal is full still knows all that ever happened.
+        """
+        node = self.node
+        if not node.ready:
+            spot = next(cell for cell in node.health().cells if cell.cell == SPOT)
+            if spot.status != "leading":
+                return spot.status == "full"
+        return not node.settings.ticks or self.now_ns() - node.spot.at_ns <= _CURRENT_NS
+
+    def need_current(self) -> None:
+        """Refuse to answer from what may be old."""
+        if not self.is_current():
+            raise errors.unavailable()
 
     def now_ns(self) -> int:
         """Return the node's time, which tests and replays may steer."""
@@ -97,4 +118,7 @@ class Method(Struct, frozen=True, kw_only=True):
     """The parameters it reads; others are refused."""
     lenient: bool = False
     """Whether other parameters are let through unread."""
+    always: bool = False
+    """Whether it is answered even where what the exchange knows may be old: it says so itself, or
+    does not depend on it.  Commands are always tried: the node answers for them."""
     summary: str = ""

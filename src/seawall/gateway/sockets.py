@@ -77,7 +77,9 @@ class Hub:
             now_ns = self._context.now_ns()
             await asyncio.sleep((_CADENCE_NS - now_ns % _CADENCE_NS) / 1e9)
             try:
-                await self.publisher.tick(self._context.now_ns())
+                # What may be old is not sent as new; what it leaves out is told afterwards.
+                if self._context.is_current():
+                    await self.publisher.tick(self._context.now_ns())
             except Exception:
                 # The streams must not fall silent behind open connections.
                 _LOG.exception("streams_failed")

@@ -39,6 +39,8 @@ TRIGGERS_PER_COMMAND: Final = 10_000
 COUNTDOWN_MS_MAX: Final = 86_400_000
 """The longest countdown-cancel."""
 ASSET_DECIMALS: Final = 36
+CURRENT_S: Final = 10
+"""Without a journal entry for so long, though one is due each second, nothing is called current."""
 
 HTTP_BODY_BYTES: Final = 1 << 16
 HTTP_HEADER_BYTES: Final = 1 << 15

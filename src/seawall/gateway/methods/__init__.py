@@ -10,6 +10,7 @@ from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.params import Params
 from seawall.node.errors import NodeError
+from seawall.views.history import HistoryError
 
 METHODS: Mapping[str, Method] = {method.name: method for method in ALL}
 """By name, REST-only ones included."""
@@ -18,6 +19,7 @@ ROUTES: Mapping[str, Method] = {route: method for method in ALL for route in met
 WS_METHODS: Mapping[str, Method] = {method.name: method for method in ALL if method.websocket}
 """Those that `/ws-api/v3` offers."""
 
+_COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM})
 _AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
 
 
@@ -30,10 +32,16 @@ async def call(context: Context, method: Method, caller: Caller, params: Params)
         refuse_unread(method, params)
     if method.order_count:
         context.throttle.admit_orders(caller.user_id, method.order_count, context.now_ns())
+    if not method.always and method.security not in _COMMANDS:
+        context.need_current()
     try:
         return await method.handler(context, caller, params)
     except NodeError as error:
         raise errors.of_node(error) from error
+    except HistoryError as error:
+        # A command that was repeated has taken effect, whether or not history can show it.
+        unknown = method.security in _COMMANDS
+        raise errors.outcome_unknown() if unknown else errors.unavailable() from error
 
 
 def weight_of(method: Method, params: Params) -> int:

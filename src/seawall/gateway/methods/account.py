@@ -52,7 +52,7 @@ async def account_status(context: Context, caller: Caller, params: Params) -> ob
             "buyer": "0.00000000",
             "seller": "0.00000000",
         },
-        "canTrade": "trade" in caller.permissions,
+        "canTrade": "trade" in caller.permissions and context.node.ready,
         "canWithdraw": False,
         "canDeposit": False,
         "brokered": False,
@@ -166,6 +166,7 @@ METHODS = (
         handler=order_limits,
         security=Security.USER_DATA,
         weight=40,
+        always=True,
         summary="The account's order limits and their counts.",
     ),
     Method(
@@ -174,6 +175,7 @@ METHODS = (
         handler=restrictions,
         security=Security.USER_DATA,
         lenient=True,
+        always=True,
         summary="What the API key may do.",
     ),
 )

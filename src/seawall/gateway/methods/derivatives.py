@@ -29,6 +29,7 @@ METHODS = (
         rest=("GET /fapi/v1/ping", "GET /dapi/v1/ping"),
         handler=ping,
         lenient=True,
+        always=True,
         summary="Whether the exchange answers.",
     ),
     Method(
@@ -36,6 +37,7 @@ METHODS = (
         rest=("GET /fapi/v1/time", "GET /dapi/v1/time"),
         handler=server_time,
         lenient=True,
+        always=True,
         summary="The exchange's clock.",
     ),
     Method(
@@ -43,6 +45,7 @@ METHODS = (
         rest=("GET /fapi/v1/exchangeInfo", "GET /dapi/v1/exchangeInfo"),
         handler=exchange_info,
         lenient=True,
+        always=True,
         summary="No contracts yet.",
     ),
 )

@@ -11,6 +11,7 @@ from seawall.model.trading import OrderType
 
 _PPM = 1_000_000
 _FEE_DECIMALS = 8
+_TAKING = ("TRADING", "CANCEL_ONLY")
 
 
 async def ping(context: Context, caller: Caller, params: Params) -> object:
@@ -38,7 +39,13 @@ def chosen_markets(context: Context, params: Params) -> list[Market]:
         return found
     if status not in SYMBOL_STATUS.values():
         raise errors.bad_symbol_status()
-    return [market for market in found if SYMBOL_STATUS[market.status] == status]
+    return [market for market in found if shown_status(context, market) == status]
+
+
+def shown_status(context: Context, market: Market) -> str:
+    """Return a market's status in Binance's words; no market trades while no command is taken."""
+    status = SYMBOL_STATUS[market.status]
+    return "BREAK" if status in _TAKING and not context.node.ready else status
 
 
 async def exchange_info(context: Context, caller: Caller, params: Params) -> object:
@@ -47,7 +54,7 @@ async def exchange_info(context: Context, caller: Caller, params: Params) -> obj
     markets = chosen_markets(context, params)
     if permissions is not None and "SPOT" not in permissions:
         markets = []
-    shown = [symbol_info(market) for market in markets]
+    shown = [symbol_info(market, shown_status(context, market)) for market in markets]
     if show_sets is False:
         for one in shown:
             one["permissionSets"] = []
@@ -60,14 +67,14 @@ async def exchange_info(context: Context, caller: Caller, params: Params) -> obj
     }
 
 
-def symbol_info(market: Market) -> dict[str, object]:
+def symbol_info(market: Market, status: str) -> dict[str, object]:
     instrument = market.instrument
     scale = scale_of(instrument)
     types = instrument.order_types
     stops = OrderType.STOP_LOSS in types or OrderType.TAKE_PROFIT in types
     return {
         "symbol": market.symbol,
-        "status": SYMBOL_STATUS[market.status],
+        "status": status,
         "baseAsset": market.base,
         "baseAssetPrecision": scale.lots.decimals,
         "quoteAsset": market.quote,
@@ -166,6 +173,7 @@ METHODS = (
         rest=("GET /api/v3/ping", "GET /api/v1/ping"),
         websocket=True,
         handler=ping,
+        always=True,
         summary="Whether the exchange answers.",
     ),
     Method(
@@ -173,6 +181,7 @@ METHODS = (
         rest=("GET /api/v3/time", "GET /api/v1/time"),
         websocket=True,
         handler=server_time,
+        always=True,
         summary="The exchange's clock.",
     ),
     Method(
@@ -184,6 +193,7 @@ METHODS = (
         params=frozenset(
             {"symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"}
         ),
+        always=True,
         summary="Markets, their filters, and the rate limits.",
     ),
 )

@@ -32,7 +32,7 @@ async def all_coins(context: Context, caller: Caller, params: Params) -> object:
                 "ipoable": zero,
                 "storage": zero,
                 "isLegalMoney": False,
-                "trading": True,
+                "trading": context.node.ready,
                 "depositAllEnable": False,
                 "withdrawAllEnable": False,
                 "networkList": [],
@@ -61,7 +61,9 @@ async def nothing(context: Context, caller: Caller, params: Params) -> object:
 
 
 async def system_status(context: Context, caller: Caller, params: Params) -> object:
-    return {"status": 0, "msg": "normal"}
+    if context.node.ready and context.is_current():
+        return {"status": 0, "msg": "normal"}
+    return {"status": 1, "msg": "system_maintenance"}
 
 
 async def account_state(context: Context, caller: Caller, params: Params) -> object:
@@ -128,6 +130,7 @@ METHODS = (
         rest=("GET /sapi/v1/margin/allPairs", "GET /sapi/v1/margin/isolated/allPairs"),
         handler=nothing,
         lenient=True,
+        always=True,
         summary="Always empty: there is no margin trading.",
     ),
     Method(
@@ -135,6 +138,7 @@ METHODS = (
         rest=("GET /sapi/v1/system/status",),
         handler=system_status,
         lenient=True,
+        always=True,
         summary="Whether the exchange is in maintenance.",
     ),
     Method(
@@ -143,6 +147,7 @@ METHODS = (
         handler=account_state,
         security=Security.USER_DATA,
         lenient=True,
+        always=True,
         summary="The state of the account.",
     ),
 )
