@@ -44,17 +44,19 @@ def find_open_order(
 
 def cancel_order(state: SpotState, command: CancelOrder, events: list[Event]) -> Market | None:
     """Cancel the order, with its list if it has one; return the market if it was touched."""
-    market = state.markets.get(command.symbol)
+    symbol = command.symbol
+    market = state.markets.get(symbol)
     if market is None:
         events.append(CommandRejected(Rejection.UNKNOWN_SYMBOL))
         return None
     order = find_open_order(
-        state, command.user_id, command.symbol, command.order_id, command.client_order_id
+        state, command.user_id, symbol, command.order_id, command.client_order_id
     )
     if order is None:
         events.append(CommandRejected(Rejection.UNKNOWN_ORDER))
         return None
-    if command.restriction is not None and is_restricted(order, command.restriction):
+    restriction = command.restriction
+    if restriction is not None and is_restricted(order, restriction):
         events.append(CommandRejected(Rejection.CANCEL_RESTRICTED))
         return None
     cancel(state, market, order, command.cancel_client_order_id, BY_OWNER, events)

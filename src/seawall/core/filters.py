@@ -8,14 +8,13 @@ from typing import Final
 
 from seawall.core.fees import PPM, average_price
 from seawall.core.spot_state import Account, Market, SpotState
-from seawall.model.commands import OrderTerms
+from seawall.core.terms import Terms
 from seawall.model.events import CommandRejected
 from seawall.model.limits import MARKET_OPEN_ORDERS
 from seawall.model.orders import Order
 from seawall.model.rejections import Rejection
-from seawall.model.trading import MarketStatus, OrderType, Side, StpMode, TimeInForce
+from seawall.model.trading import MarketStatus, OrderType, StpMode, TimeInForce
 
-_BUY: Final = Side.BUY
 _LIMIT: Final = OrderType.LIMIT
 _MARKET: Final = OrderType.MARKET
 _LIMIT_MAKER: Final = OrderType.LIMIT_MAKER
@@ -38,7 +37,7 @@ _STOPS: Final = (
 )
 
 
-def check_status(market: Market, terms: OrderTerms) -> CommandRejected | None:
+def check_status(market: Market, terms: Terms) -> CommandRejected | None:
     """Refuse what the market's status does not take; prices are judged later."""
     status = market.status
     if status is _OPEN:
@@ -47,7 +46,7 @@ def check_status(market: Market, terms: OrderTerms) -> CommandRejected | None:
         return CommandRejected(Rejection.MARKET_HALTED)
     if status is MarketStatus.CANCEL_ONLY:
         return CommandRejected(Rejection.MARKET_CANCEL_ONLY)
-    order_type = terms.type
+    order_type = terms.order_type
     if order_type in _STOPS:
         return None
     rests = order_type is _LIMIT and terms.time_in_force is _GTC
@@ -60,9 +59,9 @@ def check_status(market: Market, terms: OrderTerms) -> CommandRejected | None:
     return CommandRejected(Rejection.MARKET_IN_AUCTION, "type")
 
 
-def check_terms(market: Market, terms: OrderTerms) -> CommandRejected | None:
+def check_terms(market: Market, terms: Terms) -> CommandRejected | None:
     """Refuse terms that contradict themselves or that the instrument does not offer."""
-    order_type = terms.type
+    order_type = terms.order_type
     if order_type not in market.order_types:
         return CommandRejected(Rejection.UNSUPPORTED_ORDER_TYPE)
     if order_type is _LIMIT:
@@ -101,7 +100,7 @@ def check_terms(market: Market, terms: OrderTerms) -> CommandRejected | None:
     return None
 
 
-def _check_absent(terms: OrderTerms) -> CommandRejected | None:
+def _check_absent(terms: Terms) -> CommandRejected | None:
     """Refuse what a market order cannot have: it has no terms but its size or amount."""
     if terms.price is not None:
         return _contradiction("price")
@@ -124,7 +123,7 @@ def check_stp_mode(market: Market, stp_mode: StpMode | None) -> CommandRejected 
     return CommandRejected(Rejection.UNSUPPORTED_STP_MODE)
 
 
-def check_numbers(state: SpotState, market: Market, terms: OrderTerms) -> CommandRejected | None:
+def check_numbers(state: SpotState, market: Market, terms: Terms) -> CommandRejected | None:
     """Run the filters on prices, sizes and notional."""
     price = terms.price
     if price is not None and (
@@ -136,13 +135,15 @@ def check_numbers(state: SpotState, market: Market, terms: OrderTerms) -> Comman
         stop_price % market.tick_price or not market.min_price <= stop_price <= market.max_price
     ):
         return CommandRejected(Rejection.PRICE_FILTER, "stop_price")
-    if price is not None and not _within_band(state, market, terms.side is _BUY, price):
-        return CommandRejected(Rejection.PERCENT_PRICE_BY_SIDE, "price")
+    if price is not None:
+        terms.price_ticks = price // market.tick_price
+        if not _within_band(state, market, terms.is_buy, terms.price_ticks):
+            return CommandRejected(Rejection.PERCENT_PRICE_BY_SIDE, "price")
     size = terms.size
-    if size is not None and (
-        size % market.lot_size or not market.min_size <= size <= market.max_size
-    ):
-        return CommandRejected(Rejection.LOT_SIZE, "size")
+    if size is not None:
+        if size % market.lot_size or not market.min_size <= size <= market.max_size:
+            return CommandRejected(Rejection.LOT_SIZE, "size")
+        terms.size_lots = size // market.lot_size
     iceberg_size = terms.iceberg_size
     if iceberg_size is not None and (
         iceberg_size % market.lot_size or not market.min_size <= iceberg_size <= market.max_size
@@ -165,16 +166,15 @@ def check_numbers(state: SpotState, market: Market, terms: OrderTerms) -> Comman
     return None
 
 
-def _within_band(state: SpotState, market: Market, is_buy: bool, price: int) -> bool:
+def _within_band(state: SpotState, market: Market, is_buy: bool, ticks: int) -> bool:
     """PERCENT_PRICE_BY_SIDE, relative to the average price; anything goes before a first trade."""
     weighted, lots = average_price(market, state.at_ns)
     if lots == 0:
         return True
-    instrument = market.instrument
-    scaled = price // market.tick_price * lots * PPM
+    scaled = ticks * lots * PPM
     if is_buy:
-        return weighted * instrument.bid_down_ppm <= scaled <= weighted * instrument.bid_up_ppm
-    return weighted * instrument.ask_down_ppm <= scaled <= weighted * instrument.ask_up_ppm
+        return weighted * market.bid_down_ppm <= scaled <= weighted * market.bid_up_ppm
+    return weighted * market.ask_down_ppm <= scaled <= weighted * market.ask_up_ppm
 
 
 def auction_limit_ticks(state: SpotState, market: Market) -> int:
@@ -183,10 +183,10 @@ def auction_limit_ticks(state: SpotState, market: Market) -> int:
     weighted, lots = average_price(market, state.at_ns)
     if lots == 0:
         return highest
-    return max(1, min(highest, weighted * market.instrument.bid_up_ppm // (lots * PPM)))
+    return max(1, min(highest, weighted * market.bid_up_ppm // (lots * PPM)))
 
 
-def _notional_fits(state: SpotState, market: Market, terms: OrderTerms) -> bool:
+def _notional_fits(state: SpotState, market: Market, terms: Terms) -> bool:
     """NOTIONAL: the minimum for every order, the maximum for those with a price.
 
     An order without a price is valued at its stop, else at the average price; before a first
@@ -194,13 +194,11 @@ def _notional_fits(state: SpotState, market: Market, terms: OrderTerms) -> bool:
     """
     if terms.quote_amount is not None:
         return terms.quote_amount >= market.min_notional
-    size = terms.size
-    if size is None:
+    if terms.size is None:
         return False
-    lots = size // market.lot_size
+    lots = terms.size_lots
     if terms.price is not None:
-        ticks = terms.price // market.tick_price
-        notional = ticks * lots * market.atoms_per_tick_lot
+        notional = terms.price_ticks * lots * market.atoms_per_tick_lot
         return market.min_notional <= notional <= market.max_notional
     if terms.stop_price is not None:
         ticks = terms.stop_price // market.tick_price

@@ -15,6 +15,7 @@ from seawall.core.filters import check_counts
 from seawall.core.foresight import crosses
 from seawall.core.place import accept, check_against_book, check_order_terms, draft
 from seawall.core.spot_state import Account, Market, SpotState
+from seawall.core.terms import Terms
 from seawall.core.working import (
     adjust_hold,
     begin,
@@ -57,12 +58,10 @@ def place_order_list(
         events.append(CommandRejected(Rejection.UNKNOWN_SYMBOL))
         return None
     account = state.accounts.get(command.user_id)
-    refused = _check_list(state, market, account, command)
+    legs = [Terms(terms) for terms in command.orders]
+    refused = _check_list(state, market, account, command, legs)
     if refused is None:
-        orders = [
-            draft(state, market, command.user_id, terms, command.stp_mode)
-            for terms in command.orders
-        ]
+        orders = [draft(state, market, command.user_id, terms, command.stp_mode) for terms in legs]
         refused = _check_orders(state, market, account, command.contingency, orders)
     if refused is not None or account is None:
         events.append(refused or CommandRejected(Rejection.INSUFFICIENT_BALANCE))
@@ -72,13 +71,17 @@ def place_order_list(
 
 
 def _check_list(
-    state: SpotState, market: Market, account: Account | None, command: PlaceOrderList
+    state: SpotState,
+    market: Market,
+    account: Account | None,
+    command: PlaceOrderList,
+    orders: list[Terms],
 ) -> CommandRejected | None:
     """Judge the list's shape and each order's terms."""
     legs = LEGS[command.contingency]
     if len(command.orders) != len(legs):
         return CommandRejected(Rejection.UNSUPPORTED_COMBINATION, "orders")
-    for name, terms in zip(legs, command.orders, strict=True):
+    for name, terms in zip(legs, orders, strict=True):
         refused = check_order_terms(state, market, account, terms, command.stp_mode)
         if refused is not None:
             detail = f"{name}.{refused.detail}" if refused.detail else name

@@ -15,14 +15,14 @@ from seawall.core.filters import (
 )
 from seawall.core.foresight import crosses
 from seawall.core.spot_state import Account, Market, SpotState
+from seawall.core.terms import Terms
 from seawall.core.working import begin, has_reached_stop, needed_atoms, stay, wait
-from seawall.model.commands import OrderTerms, PlaceOrder
+from seawall.model.commands import PlaceOrder
 from seawall.model.events import CommandRejected, Event, OrderAccepted
 from seawall.model.orders import Order
 from seawall.model.rejections import Rejection
-from seawall.model.trading import MarketStatus, OrderType, Side, StpMode, TimeInForce
+from seawall.model.trading import MarketStatus, OrderType, StpMode, TimeInForce
 
-_BUY: Final = Side.BUY
 _GTC: Final = TimeInForce.GTC
 _LIMIT_MAKER: Final = OrderType.LIMIT_MAKER
 _OPEN: Final = MarketStatus.OPEN
@@ -55,12 +55,14 @@ def start(state: SpotState, market: Market, order: Order, events: list[Event]) -
 
 def decide_order(state: SpotState, market: Market, command: PlaceOrder) -> Order | CommandRejected:
     """Return the order as it would be accepted, its hold computed; or the first refusal."""
-    terms = command.terms
-    account = state.accounts.get(command.user_id)
-    refused = check_order_terms(state, market, account, terms, command.stp_mode)
+    terms = Terms(command.terms)
+    user_id = command.user_id
+    stp_mode = command.stp_mode
+    account = state.accounts.get(user_id)
+    refused = check_order_terms(state, market, account, terms, stp_mode)
     if refused is not None:
         return refused
-    order = draft(state, market, command.user_id, terms, command.stp_mode)
+    order = draft(state, market, user_id, terms, stp_mode)
     refused = check_counts(state, market, account, [order])
     if refused is not None:
         return refused
@@ -69,7 +71,7 @@ def decide_order(state: SpotState, market: Market, command: PlaceOrder) -> Order
         return refused
     atoms = needed_atoms(state, market, order, order.is_algo)
     asset = market.quote if order.is_buy else market.base
-    if state.ledger.free(command.user_id, asset) < atoms or account is None:
+    if state.ledger.free(user_id, asset) < atoms or account is None:
         return CommandRejected(Rejection.INSUFFICIENT_BALANCE)
     order.held_atoms = atoms
     return order
@@ -79,7 +81,7 @@ def check_order_terms(
     state: SpotState,
     market: Market,
     account: Account | None,
-    terms: OrderTerms,
+    terms: Terms,
     stp_mode: StpMode | None,
 ) -> CommandRejected | None:
     """Run all checks that need nothing but the order's own terms."""
@@ -99,7 +101,7 @@ def draft(
     state: SpotState,
     market: Market,
     user_id: int,
-    terms: OrderTerms,
+    terms: Terms,
     stp_mode: StpMode | None,
 ) -> Order:
     """Return the order that the terms ask for; they have been checked."""
@@ -109,17 +111,13 @@ def draft(
         user_id,
         market.symbol,
         terms.client_order_id,
-        terms.side is _BUY,
-        terms.type,
+        terms.is_buy,
+        terms.order_type,
         _GTC if time_in_force is None else time_in_force,
         state.at_ns,
     )
-    size = terms.size
-    if size is not None:
-        order.size_lots = size // market.lot_size
-    price = terms.price
-    if price is not None:
-        order.price_ticks = price // market.tick_price
+    order.size_lots = terms.size_lots
+    order.price_ticks = terms.price_ticks
     if terms.quote_amount is not None:
         order.quote_amount = terms.quote_amount
     if terms.stop_price is not None:

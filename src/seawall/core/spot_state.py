@@ -74,6 +74,10 @@ class Market:
         self.max_algo_orders: int = instrument.max_algo_orders
         self.max_icebergs: int = instrument.max_iceberg_orders
         self.max_position: int = instrument.max_position
+        self.bid_up_ppm: int = instrument.bid_up_ppm
+        self.bid_down_ppm: int = instrument.bid_down_ppm
+        self.ask_up_ppm: int = instrument.ask_up_ppm
+        self.ask_down_ppm: int = instrument.ask_down_ppm
         self.order_types: tuple[OrderType, ...] = instrument.order_types
         self.stp_default: StpMode = instrument.stp_default
 

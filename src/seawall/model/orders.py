@@ -5,6 +5,8 @@ times between its socket and its fill.  Events point to their order; what an eve
 order at its own moment it says itself (a later command may change the order).
 """
 
+from typing import Final
+
 from seawall.model.trading import (
     Contingency,
     OrderListStatus,
@@ -13,6 +15,10 @@ from seawall.model.trading import (
     StpMode,
     TimeInForce,
 )
+
+# Enum members are looked up through Python code; an order needs these two each time.
+_NEW: Final = OrderStatus.NEW
+_NO_PREVENTION: Final = StpMode.NONE
 
 
 class Level:
@@ -57,7 +63,7 @@ class Order:
         self.working_ns = -1
         """When it entered the book or began to match; -1 while it only waits."""
         self.updated_ns = created_ns
-        self.status = OrderStatus.NEW
+        self.status = _NEW
         self.price_ticks = 0
         self.size_lots = 0
         self.quote_amount = 0
@@ -68,7 +74,7 @@ class Order:
         """Best price seen since a trailing order began to follow; 0 before."""
         self.iceberg_lots = 0
         """Size shown at a time; 0 shows all."""
-        self.stp_mode = StpMode.NONE
+        self.stp_mode = _NO_PREVENTION
         self.strategy_id = -1
         self.strategy_type = -1
         self.order_list: OrderList | None = None
