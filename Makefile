@@ -63,7 +63,8 @@ sim: build ## the randomised tests, at length (about ten minutes)
 fuzz: $(READY) ## feed the decoders garbage (SECONDS_EACH per target)
 	@for target in fuzz/fuzz_*.py; do \
 		echo "== $$target"; \
-		PYTHONPATH=src $(BIN)/python "$$target" -max_total_time=$(SECONDS_EACH); \
+		PYTHONPATH=src $(BIN)/python "$$target" -max_total_time=$(SECONDS_EACH) \
+			-artifact_prefix=build/; \
 	done
 
 .PHONY: drill

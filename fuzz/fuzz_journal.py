@@ -68,8 +68,10 @@ SEEDS = (
     b'tick"}}',
     b'lead","epoch":1,"node":"solo"},"command_id":"a"}',
     b'credit","user_id":1,"asset":"BTC","atoms":10,"reference":"r"}}',
-    b'place_order","user_id":1,"symbol":"BTCUSDT","terms":{"side":"BUY","type":"LIMIT",'
-    b'"client_order_id":"c","time_in_force":"GTC","size":1,"price":1}}}',
+    (
+        b'place_order","user_id":1,"symbol":"BTCUSDT","terms":{"side":"BUY","type":"LIMIT",'
+        b'"client_order_id":"c","time_in_force":"GTC","size":1,"price":1}}}'
+    ),
     b'create_api_key","user_id":1,"api_key":"k","kind":"hmac","material":"m"}}',
     b'{"stream":"btcusdt@trade","data":{"s":"A","t":1,"p":"1","q":"1","T":1,"m":true}}',
     frame([b"one", b"", b"three"]),
