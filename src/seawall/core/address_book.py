@@ -23,12 +23,14 @@ def add_address(state: FundingState, command: AddAddress) -> list[Event]:
         return [CommandRejected(Rejection.ADDRESS_INVALID)]
     if len(command.label) > limits.ADDRESS_LABEL_CHARS:
         return [CommandRejected(Rejection.INVALID_DEFINITION, "label")]
-    of_network = state.account(command.user_id).book.setdefault(command.network, {})
+    account = state.book.accounts.get(command.user_id)
+    of_network = account.book.get(command.network, {}) if account else {}
     known = of_network.get(command.address)
     if known is None and len(of_network) >= limits.ADDRESSES_PER_USER:
         return [CommandRejected(Rejection.ADDRESS_BOOK_FULL)]
     added_ns = state.at_ns if known is None else known.added_ns
-    of_network[command.address] = AddressEntry(label=command.label, added_ns=added_ns)
+    entry = AddressEntry(label=command.label, added_ns=added_ns)
+    state.account(command.user_id).book.setdefault(command.network, {})[command.address] = entry
     return [AddressBookChanged(command.user_id, command.network, command.address)]
 
 

@@ -23,15 +23,15 @@ def open_deposit_address(state: FundingState, command: OpenDepositAddress) -> li
     network = state.book.networks.get(command.network)
     if network is None:
         return [CommandRejected(Rejection.UNKNOWN_NETWORK)]
-    account = state.account(command.user_id)
-    known = account.deposit_addresses.get(command.network)
+    account = state.book.accounts.get(command.user_id)
+    known = account.deposit_addresses.get(command.network) if account else None
     if known is not None:
         return [DepositAddressOpened(command.user_id, command.network, known, repeated=True)]
     if command.index != network.next_index or command.address in network.owners:
         return [CommandRejected(Rejection.INDEX_TAKEN, f"{network.next_index} is next")]
     network.next_index += 1
     network.owners[command.address] = command.user_id
-    account.deposit_addresses[command.network] = command.address
+    state.account(command.user_id).deposit_addresses[command.network] = command.address
     return [DepositAddressOpened(command.user_id, command.network, command.address, repeated=False)]
 
 
@@ -69,9 +69,10 @@ def see_deposit(state: FundingState, command: SeeDeposit) -> list[Event]:
         # Final means final here: a chain that breaks its finality is met by reconciliation,
         # which stops withdrawals, never by crediting a second time.
         return []
-    same_payment = (deposit.address, deposit.asset, deposit.atoms) == (
+    same_payment = (deposit.address, deposit.asset, deposit.contract, deposit.atoms) == (
         command.address,
         command.asset,
+        command.contract,
         command.atoms,
     )
     if not same_payment:

@@ -15,8 +15,8 @@ from seawall.lib.invariants import invariant
 from seawall.model import funding_commands as f
 from seawall.model import limits
 from seawall.model.commands import Checkpoint, Lead, ListAsset, Tick
-from seawall.model.events import CommandRejected, CommandRepeated, Event, Led
-from seawall.model.ids import FUNDING, MONEY_CELLS
+from seawall.model.events import BalanceChanged, CommandRejected, CommandRepeated, Event, Led
+from seawall.model.ids import FUNDING, HIGHEST_VAULT, MONEY_CELLS
 from seawall.model.rejections import Rejection
 
 
@@ -42,7 +42,11 @@ def commit_funding(
         book.command_ids[command_id] = sequence
         if len(book.command_ids) > limits.COMMAND_IDS:
             del book.command_ids[next(iter(book.command_ids))]
+    before = len(events)
     state.ledger.take_changes(events)
+    for event in events[before:]:
+        if isinstance(event, BalanceChanged) and event.user_id <= HIGHEST_VAULT:
+            book.vaults_changed = sequence
     return events
 
 

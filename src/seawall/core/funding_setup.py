@@ -1,9 +1,10 @@
 """What the funding cell is told of assets, networks and terms.  The rule: listed once, checked."""
 
 from seawall.core.funding_state import FundingState
+from seawall.model import limits
 from seawall.model.commands import ListAsset
 from seawall.model.events import AssetListed, CommandRejected, Event
-from seawall.model.funding import ListingError, Service
+from seawall.model.funding import Listing, ListingError, Network, Service
 from seawall.model.funding_commands import (
     ListNetwork,
     OfferAsset,
@@ -20,7 +21,7 @@ from seawall.model.rejections import Rejection
 def list_asset(state: FundingState, command: ListAsset) -> list[Event]:
     if command.asset.code in state.book.assets:
         return [CommandRejected(Rejection.ALREADY_EXISTS, command.asset.code)]
-    if not command.asset.code or command.asset.decimals < 0:
+    if not command.asset.code or not 0 <= command.asset.decimals <= limits.ASSET_DECIMALS:
         return [CommandRejected(Rejection.INVALID_DEFINITION, command.asset.code)]
     state.book.assets[command.asset.code] = command.asset
     return [AssetListed(command.asset)]
@@ -55,8 +56,9 @@ def offer_asset(state: FundingState, command: OfferAsset) -> list[Event]:
         terms.check(asset.decimals)
     except ListingError as error:
         return [CommandRejected(Rejection.INVALID_DEFINITION, str(error))]
-    if not terms.contract and terms.asset != network.network.native:
-        return [CommandRejected(Rejection.INVALID_DEFINITION, "contract")]
+    wrong = _wrong_contract(state, network.network, terms)
+    if wrong:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, wrong)]
     known = state.listing(terms.asset, terms.network)
     if known is None:
         state.book.listings[f"{terms.asset}/{terms.network}"] = ListingState(
@@ -72,6 +74,21 @@ def offer_asset(state: FundingState, command: OfferAsset) -> list[Event]:
         return [CommandRejected(Rejection.INVALID_DEFINITION, "contract and decimals stay")]
     known.listing = terms
     return [AssetOffered(terms)]
+
+
+def _wrong_contract(state: FundingState, network: Network, terms: Listing) -> str:
+    """Say what is wrong with where the asset lives on chain, or nothing."""
+    if (terms.asset == network.native) == bool(terms.contract):
+        return "contract: the network's own coin has none, every other asset has one"
+    if not terms.contract and terms.chain_decimals != network.native_decimals:
+        return "chain_decimals: the network's own coin has the network's"
+    for listing in state.book.listings.values():
+        known = listing.listing
+        if (known.network, known.contract) == (terms.network, terms.contract) and (
+            known.asset != terms.asset
+        ):
+            return f"contract: it is {known.asset}"
+    return ""
 
 
 def set_service(state: FundingState, command: SetService) -> list[Event]:

@@ -11,7 +11,7 @@ from seawall.model.events import CommandRejected, Event
 from seawall.model.funding import TransferState
 from seawall.model.funding_commands import Deliver, RequestTransfer, Settle
 from seawall.model.funding_events import MessageDelivered, TransferRequested, TransferSettled
-from seawall.model.ids import bridge_account
+from seawall.model.ids import MONEY_CELLS, bridge_account
 from seawall.model.mailbox import Inbox, Mailbox, Outbox, Transfer
 from seawall.model.messages import MoveFunds
 from seawall.model.rejections import Rejection
@@ -64,6 +64,8 @@ def request_transfer(
 
 def deliver(mailbox: Mailbox, ledger: Ledger, command: Deliver, known_asset: bool) -> list[Event]:
     """Apply the next message of a source, refuse it whole, or say that it was applied before."""
+    if command.source not in MONEY_CELLS:
+        return [CommandRejected(Rejection.UNKNOWN_TRANSFER, command.source)]
     inbox = mailbox.inboxes.setdefault(command.source, Inbox())
     if command.number < inbox.next_number:
         refusal = inbox.refusals.get(command.number, "")
@@ -72,8 +74,9 @@ def deliver(mailbox: Mailbox, ledger: Ledger, command: Deliver, known_asset: boo
         return [CommandRejected(Rejection.OUT_OF_ORDER, f"{inbox.next_number} is next")]
     inbox.next_number += 1
     message = command.message
-    if not known_asset:
-        refusal = Rejection.UNKNOWN_ASSET.value
+    if not known_asset or message.atoms <= 0:
+        refused = Rejection.BELOW_MINIMUM if known_asset else Rejection.UNKNOWN_ASSET
+        refusal = refused.value
         inbox.refusals[command.number] = refusal
         return [MessageDelivered(command.source, command.number, refusal, repeated=False)]
     ledger.move(

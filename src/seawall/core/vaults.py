@@ -60,7 +60,7 @@ def prepare_vault_move(state: FundingState, command: PrepareVaultMove) -> list[E
         return [CommandRejected(Rejection.INVALID_DEFINITION, "move")]
     move = state.book.moves.get(command.move_key)
     if move is None:
-        if state.held_in(command.network, command.source, command.asset) < command.atoms:
+        if _movable(state, command) < command.atoms:
             return [CommandRejected(Rejection.INSUFFICIENT_BALANCE)]
         move = VaultMove(
             move_key=command.move_key,
@@ -76,7 +76,8 @@ def prepare_vault_move(state: FundingState, command: PrepareVaultMove) -> list[E
         return [VaultMoveChanged(move, repeated=True)]
     elif move.state not in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST):
         return [CommandRejected(Rejection.WRONG_STATE, move.state.value)]
-    elif (move.asset, move.source, move.target, move.atoms) != (
+    elif (move.network, move.asset, move.source, move.target, move.atoms) != (
+        command.network,
         command.asset,
         command.source,
         command.target,
@@ -98,6 +99,17 @@ def prepare_vault_move(state: FundingState, command: PrepareVaultMove) -> list[E
     move.attempts.append(command.attempt)
     move.updated_ns = state.at_ns
     return [VaultMoveChanged(move)]
+
+
+def _movable(state: FundingState, command: PrepareVaultMove) -> int:
+    """Return what the source can give: payments on their way out of the hot wallet come first."""
+    held = state.held_in(command.network, command.source, command.asset)
+    if command.source is not Vault.HOT:
+        return held
+    network = state.book.networks[command.network]
+    listing = state.book.listings[f"{command.asset}/{command.network}"]
+    native = network.network.native == command.asset
+    return held - listing.reserved - (network.cost_reserved if native else 0)
 
 
 def _reserve(state: FundingState, move: VaultMove, atoms: int) -> None:
@@ -130,6 +142,8 @@ def settle_vault_move(state: FundingState, command: SettleVaultMove) -> list[Eve
     network = state.book.networks[move.network]
     if command.confirmations < network.network.finality:
         return [CommandRejected(Rejection.NOT_FINAL)]
+    if command.cost < 0:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, "cost")]
     if not command.failed:
         if all(known.tx_id != command.tx_id for known in move.attempts):
             return [CommandRejected(Rejection.WRONG_STATE, "no such attempt")]
@@ -167,15 +181,20 @@ def reconcile(state: FundingState, command: ReportReconciliation) -> list[Event]
         return [CommandRejected(Rejection.UNKNOWN_LISTING)]
     if command.block < listing.reconciled_block:
         return [CommandRejected(Rejection.WRONG_STATE, "a later block is reconciled")]
+    if command.ledger_sequence and command.ledger_sequence < state.book.vaults_changed:
+        return [CommandRejected(Rejection.WRONG_STATE, "the ledger went on meanwhile")]
     chain = command.deposit_atoms + command.hot_atoms + command.cold_atoms
     expected = command.unseen_deposits - command.pending_costs
     for vault in Vault:
         expected += state.held_in(command.network, vault, command.asset)
-    for withdrawal_id in command.settled_withdrawals:
+    for withdrawal_id in dict.fromkeys(command.settled_withdrawals):
         withdrawal = state.book.withdrawals.get(withdrawal_id)
         if withdrawal is None:
             return [CommandRejected(Rejection.UNKNOWN_WITHDRAWAL)]
-        if withdrawal.state is not WithdrawalState.SETTLED:
+        if (withdrawal.asset, withdrawal.network) != (command.asset, command.network):
+            return [CommandRejected(Rejection.INVALID_DEFINITION, "settled_withdrawals")]
+        # Only what is on its way explains a lower chain: what was returned must not be paid.
+        if withdrawal.state in (WithdrawalState.PREPARED, WithdrawalState.BROADCAST):
             expected -= withdrawal.atoms - withdrawal.fee
     listing.reconciled_ns = state.at_ns
     listing.reconciled_block = command.block

@@ -24,7 +24,7 @@ from seawall.model.funding_commands import (
     SettleWithdrawal,
 )
 from seawall.model.funding_events import WithdrawalChanged
-from seawall.model.funding_rows import ListingState, Withdrawal
+from seawall.model.funding_rows import FundingAccount, ListingState, NetworkState, Withdrawal
 from seawall.model.ids import FEES
 from seawall.model.rejections import Rejection
 
@@ -34,8 +34,8 @@ APPROVALS: Final = 2
 
 def request_withdrawal(state: FundingState, command: RequestWithdrawal) -> list[Event]:
     """Hold the amount and put the withdrawal into its queue, or before its approvers."""
-    account = state.account(command.user_id)
-    known = account.withdrawals.get(command.client_withdrawal_id)
+    before = state.book.accounts.get(command.user_id)
+    known = before.withdrawals.get(command.client_withdrawal_id) if before else None
     if command.client_withdrawal_id and known is not None:
         return [WithdrawalChanged(state.book.withdrawals[known], repeated=True)]
     refusal = _refuse_request(state, command)
@@ -58,9 +58,11 @@ def request_withdrawal(state: FundingState, command: RequestWithdrawal) -> list[
     )
     state.book.next_withdrawal_id += 1
     state.book.withdrawals[withdrawal.withdrawal_id] = withdrawal
+    account = state.account(command.user_id)
     if command.client_withdrawal_id:
         account.withdrawals[command.client_withdrawal_id] = withdrawal.withdrawal_id
-    account.spent.setdefault(command.asset, []).append((state.at_ns, command.atoms))
+    recent = _spent_today(state, account, command.asset)
+    account.spent[command.asset] = [*recent, (state.at_ns, command.atoms)]
     state.ledger.hold(state.ledger.balance(command.user_id, command.asset), command.atoms)
     if approved:
         listing.queue.append(withdrawal.withdrawal_id)
@@ -87,25 +89,31 @@ def _refuse_request(state: FundingState, command: RequestWithdrawal) -> CommandR
     wrong_address = refuse_address(state, command.user_id, command.network, command.address)
     if wrong_address is not None:
         return wrong_address
-    if command.atoms > daily_room(state, command.user_id, command.asset):
+    room = daily_room(state, command.user_id, command.asset)
+    if room is not None and command.atoms > room:
         return CommandRejected(Rejection.DAILY_LIMIT)
     if state.ledger.free(command.user_id, command.asset) < command.atoms:
         return CommandRejected(Rejection.INSUFFICIENT_BALANCE)
     return None
 
 
-def daily_room(state: FundingState, user_id: int, asset: str) -> int:
+def daily_room(state: FundingState, user_id: int, asset: str) -> int | None:
     """Return what the user may still withdraw of the asset within these 24 hours, in atoms.
 
-    Without a limit for the user's tier it is all that was ever credited: no limit.
+    None: the user's tier has no limit.
     """
     account = state.book.accounts.get(user_id)
     tier = account.tier if account else 0
     limit = state.book.daily_limits.get(f"{tier}/{asset}")
     if limit is None:
-        return state.ledger.free(user_id, asset)
-    recent = account.spent.get(asset, []) if account else []
-    return limit - sum(atoms for at_ns, atoms in recent if at_ns > state.at_ns - DAY_NS)
+        return None
+    recent = _spent_today(state, account, asset) if account else []
+    return limit - sum([atoms for _, atoms in recent])
+
+
+def _spent_today(state: FundingState, account: FundingAccount, asset: str) -> list[tuple[int, int]]:
+    since_ns = state.at_ns - DAY_NS
+    return [row for row in account.spent.get(asset, []) if row[0] > since_ns]
 
 
 def cancel_withdrawal(state: FundingState, command: CancelWithdrawal) -> list[Event]:
@@ -172,6 +180,8 @@ def prepare_withdrawal(state: FundingState, command: PrepareWithdrawal) -> list[
     refusal = refuse_attempt(network, withdrawal.payment, withdrawal.attempts, attempt)
     if refusal is not None:
         return [refusal]
+    if first and not _gas_covered(state, network, withdrawal, attempt.max_cost):
+        return [CommandRejected(Rejection.HOT_WALLET_LOW, network.network.native)]
     take_slots(network, withdrawal.payment, withdrawal.attempts, attempt)
     withdrawal.attempts.append(attempt)
     withdrawal.updated_ns = state.at_ns
@@ -218,6 +228,18 @@ def hot_cover(state: FundingState, listing: ListingState) -> int:
     return held - listing.reserved - costs - terms.hot_floor
 
 
+def _gas_covered(
+    state: FundingState, network: NetworkState, withdrawal: Withdrawal, max_cost: int
+) -> bool:
+    """Say whether the hot wallet can pay the network as well; its floor may be used for that."""
+    native = state.listing(network.network.native, withdrawal.network)
+    if native is None:
+        return True
+    held = state.held_in(withdrawal.network, Vault.HOT, network.network.native)
+    paid = withdrawal.atoms - withdrawal.fee if native.listing.asset == withdrawal.asset else 0
+    return held - native.reserved - network.cost_reserved - paid >= max_cost
+
+
 def mark_broadcast(state: FundingState, command: MarkBroadcast) -> list[Event]:
     """Note that an endpoint took the bytes; they may be sent again, anywhere, at any time."""
     withdrawal = state.book.withdrawals.get(command.withdrawal_id)
@@ -235,13 +257,13 @@ def mark_broadcast(state: FundingState, command: MarkBroadcast) -> list[Event]:
 
 def settle_withdrawal(state: FundingState, command: SettleWithdrawal) -> list[Event]:
     """One of its transactions paid and is final: the held amount has left."""
-    found = _signed(state, command.withdrawal_id, command.confirmations)
+    found = _signed(state, command.withdrawal_id, command.confirmations, command.cost)
     if isinstance(found, CommandRejected):
         return [found]
     if all(known.tx_id != command.tx_id for known in found.attempts):
         return [CommandRejected(Rejection.WRONG_STATE, "no such attempt")]
     if found.state.ended:
-        return []
+        return _said_before(found, WithdrawalState.SETTLED, command.tx_id)
     hot = state.vault(found.network, Vault.HOT)
     owner = state.ledger.balance(found.user_id, found.asset)
     paid = found.atoms - found.fee
@@ -259,11 +281,13 @@ def settle_withdrawal(state: FundingState, command: SettleWithdrawal) -> list[Ev
 
 def return_withdrawal(state: FundingState, command: ReturnWithdrawal) -> list[Event]:
     """Its slots are consumed by a final transaction that paid nothing: the hold is released."""
-    found = _signed(state, command.withdrawal_id, command.confirmations)
+    found = _signed(state, command.withdrawal_id, command.confirmations, command.cost)
     if isinstance(found, CommandRejected):
         return [found]
+    if not command.tx_id or not command.reason:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, "tx_id and reason")]
     if found.state.ended:
-        return []
+        return _said_before(found, WithdrawalState.RETURNED, command.tx_id)
     _pay_cost(state, found, command.cost)
     found.tx_id = command.tx_id
     found.cost = command.cost
@@ -274,7 +298,7 @@ def return_withdrawal(state: FundingState, command: ReturnWithdrawal) -> list[Ev
 
 
 def _signed(
-    state: FundingState, withdrawal_id: int, confirmations: int
+    state: FundingState, withdrawal_id: int, confirmations: int, cost: int
 ) -> Withdrawal | CommandRejected:
     withdrawal = state.book.withdrawals.get(withdrawal_id)
     if withdrawal is None:
@@ -283,7 +307,16 @@ def _signed(
         return CommandRejected(Rejection.WRONG_STATE, withdrawal.state.value)
     if confirmations < state.book.networks[withdrawal.network].network.finality:
         return CommandRejected(Rejection.NOT_FINAL)
+    if cost < 0:
+        return CommandRejected(Rejection.INVALID_DEFINITION, "cost")
     return withdrawal
+
+
+def _said_before(found: Withdrawal, ended: WithdrawalState, tx_id: str) -> list[Event]:
+    """Take a repetition in silence; say so if finality contradicts itself."""
+    if found.state is ended and found.tx_id == tx_id:
+        return []
+    return [CommandRejected(Rejection.WRONG_STATE, f"{found.state.value} by {found.tx_id}")]
 
 
 def _pay_cost(state: FundingState, withdrawal: Withdrawal, cost: int) -> None:

@@ -283,6 +283,11 @@ class ReportReconciliation(Command, frozen=True, kw_only=True, tag="report_recon
     """What those have cost, in native atoms, if `asset` is the native one."""
     unseen_deposits: int = 0
     """What came to deposit addresses and is not credited yet."""
+    ledger_sequence: int = 0
+    """Entry of the ledger that the figures were taken beside; refused if a vault changed since.
+
+    0: the reporter saw to that itself.
+    """
 
 
 FundingCommand = (

@@ -80,7 +80,7 @@ class FundingAccount(Struct, kw_only=True):
     withdrawals: dict[str, int] = field(default_factory=dict)
     """Withdrawal of each client id, for ever: a duplicate takes effect once."""
     spent: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """(withdrawal id, atoms) of the last 24 hours, by asset."""
+    """(time of the request, atoms) of the last 24 hours, by asset."""
 
 
 class Deposit(Struct, kw_only=True):
@@ -178,6 +178,8 @@ class FundingBook(Struct, kw_only=True):
     capital_references: dict[str, int] = field(default_factory=dict)
     mailbox: Mailbox = field(default_factory=Mailbox)
     command_ids: dict[str, int] = field(default_factory=dict)
+    vaults_changed: int = 0
+    """Sequence of the last entry that changed what a vault holds."""
 
 
 class FundingDump(Struct, frozen=True, kw_only=True):

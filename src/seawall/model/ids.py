@@ -34,6 +34,9 @@ CAPITAL: Final = UserId(-2)
 NETWORK_COST: Final = UserId(-3)
 """What networks have charged: minus the exchange's expense."""
 
+HIGHEST_VAULT: Final = UserId(-1_000)
+"""Vault accounts are numbered from here down."""
+
 _BRIDGES: Final = {FUNDING: UserId(-10), SPOT: UserId(-11)}
 _VAULTS: Final = ("deposit", "hot", "cold")
 
@@ -45,4 +48,4 @@ def bridge_account(cell: str) -> UserId:
 
 def vault_account(network_number: int, vault: str) -> UserId:
     """Return the house account of a network's vault; it stands at minus what the vault holds."""
-    return UserId(-1_000 - 10 * network_number - _VAULTS.index(vault))
+    return UserId(HIGHEST_VAULT - 10 * network_number - _VAULTS.index(vault))
