@@ -191,6 +191,8 @@ class SendOutcome(StrEnum):
     """An endpoint has it in its pool, or in a block."""
     SLOT_USED = "slot_used"
     """Something else, or this very transaction, consumed a slot: read which."""
+    SLOT_EARLY = "slot_early"
+    """An earlier nonce of the lane is missing, and this endpoint keeps no queue for that."""
     UNDERPRICED = "underpriced"
     """Below the pool's least, or no replacement for what is there."""
     INSUFFICIENT_FUNDS = "insufficient_funds"
