@@ -28,9 +28,11 @@ ED25519 = "ed25519"
 
 _KEY_FORMAT = re.compile(r"[A-Za-z0-9]{16,128}", re.ASCII)
 _RECV_WINDOW = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,3}))?", re.ASCII)
-_TIMESTAMP = re.compile(r"[0-9]{1,20}", re.ASCII)
+_INTEGER_CHARS = 20
 _AHEAD_NS = 1_000_000_000
 _US = 1_000
+_WINDOW_US_DEFAULT = limits.RECV_WINDOW_MS_DEFAULT * _US
+_WINDOW_US_MAX = limits.RECV_WINDOW_MS_MAX * _US
 
 
 class UnsupportedKeyError(ValueError):
@@ -108,9 +110,9 @@ class KeyRing:
 
     def known(self, api_key: str, ip: str) -> Credential:
         """Return the key, or raise -2014 or -2015."""
-        if _KEY_FORMAT.fullmatch(api_key) is None:
-            raise errors.bad_key_format()
         found = self.find(api_key)
+        if found is None and _KEY_FORMAT.fullmatch(api_key) is None:
+            raise errors.bad_key_format()
         if found is None or not found.allows_address(ip):
             raise errors.bad_key()
         return found
@@ -142,24 +144,30 @@ class KeyRing:
 
 def check_timestamp(timestamp: str, recv_window: str | None, now_ns: int) -> None:
     """Raise -1021 unless the request is fresh; both milliseconds and microseconds are taken."""
-    if _TIMESTAMP.fullmatch(timestamp) is None:
+    if not _is_integer(timestamp):
         raise errors.illegal_characters("timestamp", "^[0-9]{1,20}$")
     at_ns = moment_ns(int(timestamp))
-    window_us = limits.RECV_WINDOW_MS_DEFAULT * _US
-    if recv_window is not None:
-        window_us = _window_us(recv_window)
+    window_us = _WINDOW_US_DEFAULT if recv_window is None else _window_us(recv_window)
     if at_ns >= now_ns + _AHEAD_NS:
         raise errors.early_timestamp()
     if now_ns - at_ns > window_us * 1_000:
         raise errors.stale_timestamp()
 
 
+def _is_integer(text: str) -> bool:
+    # Three calls, and still three times as fast as matching a pattern.
+    return len(text) <= _INTEGER_CHARS and text.isascii() and text.isdecimal()
+
+
 def _window_us(recv_window: str) -> int:
-    found = _RECV_WINDOW.fullmatch(recv_window)
-    if found is None:
-        raise errors.illegal_characters("recvWindow", "^[0-9]{1,20}(\\.[0-9]{1,3})?$")
-    window_us = int(found[1]) * _US + int((found[2] or "").ljust(3, "0"))
-    if window_us > limits.RECV_WINDOW_MS_MAX * _US:
+    if _is_integer(recv_window):
+        window_us = int(recv_window) * _US
+    else:
+        found = _RECV_WINDOW.fullmatch(recv_window)
+        if found is None:
+            raise errors.illegal_characters("recvWindow", "^[0-9]{1,20}(\\.[0-9]{1,3})?$")
+        window_us = int(found[1]) * _US + int((found[2] or "").ljust(3, "0"))
+    if window_us > _WINDOW_US_MAX:
         raise errors.recv_window_too_long(limits.RECV_WINDOW_MS_MAX)
     return window_us
 

@@ -29,18 +29,20 @@ SYMBOL_STATUS: Mapping[MarketStatus, str] = {
 class Decimals:
     """Writes counts of one unit as decimal text."""
 
-    __slots__ = ("_divisor", "_pattern", "_unit", "decimals")
+    __slots__ = ("_divisor", "_pattern", "_unit", "_zero", "decimals")
 
     def __init__(self, unit: int, decimals: int) -> None:
         self.decimals = max(decimals, SHOWN_DECIMALS)
         self._unit: int = unit * 10 ** (self.decimals - decimals)
         self._divisor: int = 10**self.decimals
         self._pattern = f"%d.%0{self.decimals}d"
+        self._zero: str = self._pattern % (0, 0)
 
     def text(self, count: int) -> str:
-        value = count * self._unit
-        shown: str = self._pattern % divmod(abs(value), self._divisor)
-        return "-" + shown if value < 0 else shown
+        if count <= 0:
+            return self._zero if count == 0 else "-" + self.text(-count)
+        shown: str = self._pattern % divmod(count * self._unit, self._divisor)
+        return shown
 
 
 class Scale:

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from seawall.gateway import errors
 from seawall.model import limits
-from seawall.model.amounts import DecimalPrecisionError, parse_decimal
+from seawall.model.amounts import DecimalPrecisionError, plain_decimal
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -48,7 +48,10 @@ def parse_pairs(text: bytes) -> dict[str, str]:
         else:
             for pair in text.decode().split("&"):
                 name, _, value = pair.partition("=")
-                _add(values, name, value)
+                if name and name not in values:
+                    values[name] = value
+                else:
+                    _add(values, name, value)
     except UnicodeDecodeError:
         raise errors.undecodable() from None
     return values
@@ -178,7 +181,7 @@ class Params:
         if _DECIMAL.fullmatch(value) is None:
             raise errors.illegal_characters(name, _DECIMAL_RANGE)
         try:
-            return parse_decimal(value, decimals)
+            return plain_decimal(value, decimals)
         except DecimalPrecisionError:
             raise errors.too_precise(name) from None
 

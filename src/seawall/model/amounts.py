@@ -35,6 +35,11 @@ def parse_decimal(text: str, decimals: int) -> int:
     """
     if _DECIMAL.fullmatch(text) is None:
         raise DecimalSyntaxError(text[:64])
+    return plain_decimal(text, decimals)
+
+
+def plain_decimal(text: str, decimals: int) -> int:
+    """As `parse_decimal`, for a text that is known to be digits with at most one point inside."""
     whole, _, fraction = text.partition(".")
     fraction = fraction.rstrip("0")
     if len(fraction) > decimals:
