@@ -8,7 +8,7 @@ learns that the outcome is unknown, and `reason` says why.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from msgspec import MsgspecError, Struct
@@ -32,6 +32,8 @@ from seawall.node.sequencer import Append, Batch, Commit, Effect, Look, Refuse, 
 
 _log = structlog.get_logger("seawall.node")
 
+_ANSWERS: Final = (CommandRejected, CommandRepeated)
+
 Listener = Callable[[str, int, int, Command, list[Event]], None]
 """Called with cell, sequence, time, command and events; the state is exactly at that entry."""
 
@@ -42,6 +44,8 @@ class Committed(Struct, frozen=True):
     sequence: int
     at_ns: int
     events: list[Event]
+    answer: CommandRejected | CommandRepeated | None = None
+    """The one among the events that says that the command did not take effect, if there is one."""
 
 
 class Ticket:
@@ -268,10 +272,11 @@ class CellDriver:
             self.views(self.cell.name, sequence, record.at_ns, record.command, events)
         for listener in self.listeners:
             self._tell(listener, record, sequence, events)
-        self._metrics.count(type(record.command).__name__, _outcome(events))
+        answer = _answer_among(events)
+        self._metrics.count(type(record.command).__name__, _outcome(answer))
         future = ticket.future
         if future is not None and not future.done():
-            future.set_result(Committed(sequence, record.at_ns, events))
+            future.set_result(Committed(sequence, record.at_ns, events, answer))
         if checkpoint is not None:
             self.submit_own(checkpoint)
 
@@ -307,11 +312,15 @@ class CellDriver:
         return int(self.cell.state.sequence)
 
 
-def _outcome(events: list[Event]) -> str:
-    """Return what the command's own answer was; it stands early among its events."""
+def _answer_among(events: list[Event]) -> CommandRejected | CommandRepeated | None:
+    """Return what refused the command or knew it; what time had made due stands before it."""
     for event in events:
-        if isinstance(event, CommandRejected):
-            return "rejected"
-        if isinstance(event, CommandRepeated):
-            return "repeated"
-    return "applied"
+        if isinstance(event, _ANSWERS):
+            return event
+    return None
+
+
+def _outcome(answer: CommandRejected | CommandRepeated | None) -> str:
+    if answer is None:
+        return "applied"
+    return "rejected" if isinstance(answer, CommandRejected) else "repeated"

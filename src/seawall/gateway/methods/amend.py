@@ -33,7 +33,7 @@ async def amend(context: Context, caller: Caller, params: Params) -> object:
         size=size,
     )
     committed = await execute(context, caller, command, errors.AMEND_REJECTED)
-    if repeated(committed.events):
+    if repeated(committed):
         client = command.new_client_order_id or client_order_id
         return await present_state(context, caller, params, market, client, order_id)
     return _amended(market, command, committed, params)

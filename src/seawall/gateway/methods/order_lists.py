@@ -150,7 +150,7 @@ async def _place(
     )
     context.metrics.orders += len(orders)
     committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
-    if repeated(committed.events):
+    if repeated(committed):
         return await _present_list(context, caller, params, command.list_client_order_id)
     started = next(
         event.order_list for event in committed.events if isinstance(event, OrderListStarted)
@@ -182,7 +182,7 @@ async def cancel_list(context: Context, caller: Caller, params: Params) -> objec
         cancel_client_order_id=cancel_id,
     )
     committed = await execute(context, caller, command, errors.CANCEL_REJECTED)
-    if repeated(committed.events):
+    if repeated(committed):
         row = await context.node.views.order_list(caller.user_id, by_id, by_client)
         if row is None:
             raise errors.command_id_reused()

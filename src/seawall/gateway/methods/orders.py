@@ -47,19 +47,16 @@ async def submit(context: Context, caller: Caller, command: SpotCommand) -> Comm
 async def execute(
     context: Context, caller: Caller, command: SpotCommand, order_code: int
 ) -> Committed:
-    """Submit a command, or raise the error that answers its refusal.
-
-    What time had made due stands before the command's own events, so all are looked at.
-    """
+    """Submit a command, or raise the error that answers its refusal."""
     committed = await submit(context, caller, command)
-    for event in committed.events:
-        if isinstance(event, CommandRejected):
-            raise errors.rejected(event.reason, order_code)
+    answer = committed.answer
+    if isinstance(answer, CommandRejected):
+        raise errors.rejected(answer.reason, order_code)
     return committed
 
 
-def repeated(events: list[Event]) -> bool:
-    return any(isinstance(event, CommandRepeated) for event in events)
+def repeated(committed: Committed) -> bool:
+    return isinstance(committed.answer, CommandRepeated)
 
 
 def first_accepted(events: list[Event]) -> Order:
@@ -94,7 +91,7 @@ async def place(context: Context, caller: Caller, params: Params) -> object:
     context.metrics.orders += 1
     committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
     terms = command.terms
-    if repeated(committed.events):
+    if repeated(committed):
         return await present_state(context, caller, params, market, terms.client_order_id)
     return order_answers.accepted(
         market,
@@ -170,7 +167,7 @@ async def cancel(context: Context, caller: Caller, params: Params) -> object:
         restriction=read_restriction(params),
     )
     committed = await execute(context, caller, command, errors.CANCEL_REJECTED)
-    if repeated(committed.events):
+    if repeated(committed):
         return await present_state(context, caller, params, market, client_order_id, order_id)
     return answer_canceled(market, committed, command, params)
 

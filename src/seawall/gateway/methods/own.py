@@ -109,7 +109,7 @@ async def countdown_cancel(context: Context, caller: Caller, params: Params) -> 
         countdown_ms=countdown_ms,
     )
     committed = await execute(context, caller, command, errors.NEW_ORDER_REJECTED)
-    if repeated(committed.events):
+    if repeated(committed):
         deadline_ns = context.node.spot.deadlines.get((caller.user_id, market.symbol), 0)
     else:
         # Those that ran out stand before it.

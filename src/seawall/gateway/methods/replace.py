@@ -34,7 +34,7 @@ async def cancel_replace(context: Context, caller: Caller, params: Params) -> ob
     params.one_of("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"))
     context.metrics.orders += 1
     committed = await submit(context, caller, command)
-    if repeated(committed.events):
+    if repeated(committed):
         return await _present(context, params, market, command)
     return _answer(market, command, committed, params, response)
 
