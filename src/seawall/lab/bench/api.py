@@ -32,6 +32,8 @@ PER_SECOND: Final = 12_000
 """Requests prepared for each second of a slice, over all connections: more than are used."""
 WANTED: Final = 0.6
 WEBSOCKET_PATH: Final = "/ws-api/v3"
+MANY_ORDERS_TIER: Final = 9
+"""Of the default configuration."""
 RECV_WINDOW_MS: Final = "60000"
 
 
@@ -52,7 +54,7 @@ async def run_api(options: BenchOptions, progress: Progress) -> BenchResult:
     try:
         await exchange.spawn()
         await exchange.ready()
-        keys = [await exchange.fund(f"bench-{number}", FUNDS) for number in range(2)]
+        keys = [await _hire(exchange, f"bench-{number}") for number in range(2)]
         names = count(1)
         cases = [(pair, connections) for pair in PAIRS for connections in CONNECTIONS]
         for number, (pair, connections) in enumerate(cases):
@@ -74,6 +76,13 @@ async def run_api(options: BenchOptions, progress: Progress) -> BenchResult:
             "The load generator runs beside the server on the same machine and shares its cores.",
         ),
     )
+
+
+async def _hire(exchange: ExchangeProcess, name: str) -> Key:
+    """Return a funded user's key; at many connections more of its orders rest than is usual."""
+    key = await exchange.fund(name, FUNDS)
+    await exchange.operator("tiers", {"tier": MANY_ORDERS_TIER, "user": name})
+    return key
 
 
 class _Case:
@@ -116,9 +125,10 @@ class _Case:
         return await put_load(HOST, self._port, requests, self._slice_s, self._pair.websocket_path)
 
     def _request(self, make: Callable[[Key, dict[str, str]], bytes]) -> bytes:
-        """Return an order that rests, then one of another user that takes it."""
+        """Return an order that rests, then one of the other user that takes it."""
         number = next(self._names)
-        is_buy = number % 2 == 0
+        # The users change sides with each pair, so that neither runs out of money.
+        is_buy = number % 4 in {0, 3}
         params = {
             "symbol": SYMBOL,
             "side": "BUY" if is_buy else "SELL",

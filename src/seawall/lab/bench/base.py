@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from seawall.lab.progress import Progress, quiet
+from seawall.lab.sample import SMALL_CAPTURE
 
 
 class BenchOptions(Struct, frozen=True, kw_only=True):
@@ -25,6 +26,8 @@ class BenchOptions(Struct, frozen=True, kw_only=True):
     """Journal entries behind the snapshot, for `recovery`."""
     rivals: bool = True
     """Whether `engine` installs and measures other engines (into build/bench)."""
+    capture: Path = SMALL_CAPTURE
+    """What `recovery` replays."""
     root: Path = Path()
     """The source checkout, where build/ and bench/results/ are."""
 

@@ -21,7 +21,9 @@ from seawall.lab.bench.rivals import NOT_MEASURED, RIVALS, Rival
 from seawall.lab.machine import describe_machine, now_text
 from seawall.lab.progress import Progress
 
+MODULE: Final = "seawall.lab.bench.measure"
 STEPS: Final = 200_000
+STEPS_PER_S: Final = 50_000
 RUNS: Final = 2
 PYTHON_RATIO: Final = 10.0
 INSTALL_S: Final = 300
@@ -43,7 +45,8 @@ async def run_engine(options: BenchOptions, progress: Progress) -> BenchResult:
     folder = options.root / "build" / "bench"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     flow_file = folder / f"flow-{options.seed}.json"
-    flow = await asyncio.to_thread(make_flow, options.seed, STEPS)
+    steps = min(STEPS, int(options.seconds * STEPS_PER_S))
+    flow = await asyncio.to_thread(make_flow, options.seed, steps)
     await asyncio.to_thread(write_flow, flow, flow_file)
     subjects = _own(options, flow_file)
     notes = [f"{name} is not measured: {why}." for name, why in NOT_MEASURED.items()]
@@ -94,7 +97,6 @@ def _own(options: BenchOptions, flow_file: Path) -> list[Subject]:
     if here not in there.values():
         there["installed"] = here
     seconds = str(options.seconds)
-    module = "seawall.lab.bench.own"
     subjects = []
     for name, path in there.items():
         for what, arguments in (
@@ -105,7 +107,7 @@ def _own(options: BenchOptions, flow_file: Path) -> list[Subject]:
                 Subject(
                     name=f"seawall ({name}{what})",
                     kind=f"seawall {name}",
-                    arguments=("-m", module, *arguments),
+                    arguments=("-m", MODULE, *arguments),
                     path=(path,),
                 )
             )
@@ -118,7 +120,7 @@ def _rival(rival: Rival, folder: Path, flow_file: Path, seconds: float) -> Subje
         name=rival.package,
         kind=rival.kind,
         arguments=(
-            "-m", "seawall.lab.bench.rivals", rival.package, str(flow_file), str(seconds)
+            "-m", MODULE, rival.package, str(flow_file), str(seconds)
         ),
         path=(here, str(folder.resolve())),
     )  # fmt: skip
@@ -162,16 +164,17 @@ async def _run(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)} if path else None
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment,
     )  # fmt: skip
     try:
         async with asyncio.timeout(timeout_s):
-            output, _ = await process.communicate()
+            output, errors = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
         return 1, "one of its calls never returned"
-    return process.returncode or 0, output.decode(errors="replace")
+    said = output if process.returncode == 0 else errors
+    return process.returncode or 0, said.decode(errors="replace")
 
 
 def _last_line(output: str) -> str:

@@ -187,6 +187,6 @@ async def put_load(
     took_s = time.perf_counter() - began
     bad = [answer for talker in talkers for answer in talker.bad]
     if bad:
-        raise LoadError(f"not answered with success: {bad[0][-300:]!r}")
+        raise LoadError(f"not answered with success: {bad[0][:400]!r}")
     latencies = [one for talker in talkers for one in talker.latencies_s]
     return Timing(len(latencies), took_s, latencies)

@@ -2,23 +2,18 @@
 
 Every command goes through `commit_spot` as the journal would bring it: filters, ledger with holds
 and fees, matching, events, level changes.  A first pass checks that nothing is refused and counts
-the fills; a second one is timed.  Run as a program, so that the plain and the compiled
-core are measured in processes of their own:
-`python -m seawall.lab.bench.own flow FLOW SECONDS` or `… own capture SECONDS`.
+the fills; a second one is timed.  The plain and the compiled core are measured in processes of
+their own: see `measure`.
 """
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final, TypeVar
-
-import msgspec
 
 from seawall.core.machine import commit_spot
 from seawall.core.spot_state import SpotState
-from seawall.lab.bench.flow import CANCEL, MID_TICKS, PLACE, Flow, Step, read_flow
+from seawall.lab.bench.flow import CANCEL, MID_TICKS, PLACE, Flow, Step
 from seawall.lab.bench.measured import Measured
 from seawall.lab.capture import Capture, Diff
 from seawall.lab.listing import listing
@@ -173,17 +168,3 @@ def _accounts(*codes: AssetCode) -> list[SpotCommand]:
             for code in codes
         ),
     ]
-
-
-def main() -> None:
-    """Measure what the command line names."""
-    what = sys.argv[1]
-    if what == "flow":
-        measured = run_flow(read_flow(Path(sys.argv[2])), float(sys.argv[3]))
-    else:
-        measured = run_capture(float(sys.argv[2]))
-    sys.stdout.write(msgspec.json.encode(measured).decode() + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """`seawall bench recovery`.  The rule: what is measured is a start, as an operator would see it.
 
-First the small capture is replayed into a new exchange and its snapshots are taken away: a start
+First a capture is replayed into a new exchange and its snapshots are taken away: a start
 from nothing but the journal gives entries replayed per second.  Then the journal is made long, with
 entries written straight into it, and an exchange that has a snapshot at its end is started: how
 long a start takes must not depend on what lies behind the snapshot.
@@ -18,7 +18,6 @@ from seawall.lab.bench.base import Bench, BenchOptions, BenchResult, Target
 from seawall.lab.machine import describe_machine, now_text
 from seawall.lab.progress import Progress, quiet
 from seawall.lab.replay import replay
-from seawall.lab.sample import SMALL_CAPTURE
 from seawall.model import limits
 from seawall.model.commands import SpotRecord, Tick, encode_record
 from seawall.model.ids import SPOT
@@ -38,7 +37,7 @@ async def run_recovery(options: BenchOptions, progress: Progress) -> BenchResult
     data = folder / "data"
     try:
         progress("replaying a capture", 0, 4)
-        await replay([SMALL_CAPTURE], data, 0, quiet)
+        await replay([options.capture], data, 0, quiet)
         short_s = await _starts(data)
         progress("starting from the journal alone", 1, 4)
         replayed = await _replayed(data)

@@ -1,25 +1,21 @@
 """Other engines from PyPI, each behind the same three calls.  The rule: use each as its docs do.
 
-Run as a program in a process of its own, with the engine's folder on the path:
-`python -m seawall.lab.bench.rivals NAME FLOW SECONDS` prints what it measured as JSON.
+Each is measured in a process of its own, with the engine's folder on the path: see `measure`.
 An order's price goes in as each engine likes it: as ticks, or as a decimal of two places.
 """
 
 import gc
 import logging
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final, Protocol
 
-import msgspec
 from msgspec import Struct
 
-from seawall.lab.bench.flow import CANCEL, Flow, read_flow
+from seawall.lab.bench.flow import CANCEL, Flow
 from seawall.lab.bench.measured import Measured
 
 CHUNK: Final = 256
@@ -325,15 +321,3 @@ def run_flow(engine: Engine, flow: Flow, seconds: float) -> Measured:
     took_s = time.perf_counter() - began
     gc.enable()
     return Measured(done, took_s, max(fills, -1), done == len(flow.steps))
-
-
-def main() -> None:
-    """Measure the one engine named on the command line."""
-    name, flow, seconds = sys.argv[1:4]
-    rival = next(each for each in RIVALS if each.package == name)
-    measured = run_flow(rival.open(), read_flow(Path(flow)), float(seconds))
-    sys.stdout.write(msgspec.json.encode(measured).decode() + "\n")
-
-
-if __name__ == "__main__":
-    main()
