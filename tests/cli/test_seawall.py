@@ -87,7 +87,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     assert not (running.data / "exchange.json").exists()
     report = answer("journal", "verify", "--data", str(running.data))
     assert report["ok"]
-    assert {cell["cell"] for cell in report["cells"]} == {"spot", "identity"}
+    assert {cell["cell"] for cell in report["cells"]} == {"spot", "funding", "identity"}
 
 
 def test_a_demo_says_where_everything_is(demo: Up) -> None:

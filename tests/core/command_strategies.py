@@ -16,21 +16,34 @@ from seawall.model.commands import (
     ChangeMarket,
     Checkpoint,
     Credit,
+    Deliver,
     ListAsset,
     ListMarket,
     OrderTerms,
     PlaceOrder,
     PlaceOrderList,
+    RequestTransfer,
     SetAccountTier,
     SetCountdownCancel,
     SetFeeTier,
     SetMarketStatus,
+    Settle,
     SetTradeGroup,
     SpotCommand,
     Tick,
 )
-from seawall.model.ids import AssetCode, OrderId, OrderListId, Sequence, Symbol, UserId
+from seawall.model.ids import (
+    FUNDING,
+    SPOT,
+    AssetCode,
+    OrderId,
+    OrderListId,
+    Sequence,
+    Symbol,
+    UserId,
+)
 from seawall.model.instruments import Asset, FeeTier
+from seawall.model.messages import MoveFunds
 from seawall.model.trading import (
     CancelReplaceMode,
     CancelRestriction,
@@ -294,6 +307,35 @@ countdowns = st.builds(
     countdown_ms=often(st.integers(0, 5_000), (-1, 10**12)),
 )
 
+messages: st.SearchStrategy[SpotCommand] = st.one_of(
+    st.builds(
+        RequestTransfer,
+        user_id=users,
+        target=st.sampled_from([FUNDING] * 5 + [SPOT, "moon"]),
+        asset=st.sampled_from(["A", "B", "Z"]).map(AssetCode),
+        atoms=often(st.integers(1, 300), (0, -7, 10**40)),
+        client_transfer_id=st.sampled_from(["", "", "t1", "t2"]),
+    ),
+    st.builds(
+        Deliver,
+        source=st.sampled_from([FUNDING] * 5 + [SPOT, "moon"]),
+        number=often(st.integers(1, 4), (0, -1, 2**70)),
+        message=st.builds(
+            MoveFunds,
+            transfer_id=st.integers(1, 4),
+            user_id=users,
+            asset=st.sampled_from(["A", "B", "Z"]).map(AssetCode),
+            atoms=often(st.integers(1, 300), (0, -7, 10**40)),
+        ),
+    ),
+    st.builds(
+        Settle,
+        target=st.sampled_from([FUNDING] * 5 + [SPOT, "moon"]),
+        number=often(st.integers(1, 4), (0, -1, 2**70)),
+        refusal=st.sampled_from(["", "unknown_asset"]),
+    ),
+)
+
 WEIGHTED: list[tuple[int, st.SearchStrategy[SpotCommand]]] = [
     (40, places),
     (10, order_lists()),
@@ -306,6 +348,7 @@ WEIGHTED: list[tuple[int, st.SearchStrategy[SpotCommand]]] = [
     (8, st.just(SetMarketStatus(symbol=Symbol("AB"), status=MarketStatus.OPEN, reason="again"))),
     (4, setups),
     (2, countdowns),
+    (5, messages),
     (1, st.builds(CancelOpenOrders, user_id=users, symbol=symbols)),
     (2, st.just(Tick())),
     (1, st.just(Checkpoint(sequence=Sequence(1), digest="d"))),

@@ -6,6 +6,7 @@ Works on compiled classes too, which have no `__dict__`.
 from collections.abc import Mapping, Sequence
 
 from seawall.model.events import Event
+from seawall.model.mailbox import Transfer
 from seawall.model.orders import Order, OrderList
 
 
@@ -27,4 +28,6 @@ def _plain(value: object) -> str:
         return f"order:{value.order_id}:{value.status}:{value.filled_lots}:{value.held_atoms}"
     if isinstance(value, OrderList):
         return f"list:{value.order_list_id}:{value.status}"
+    if isinstance(value, Transfer):
+        return f"transfer:{value.transfer_id}:{value.number}:{value.state}:{value.reason}"
     return str(value)

@@ -13,7 +13,7 @@ from seawall.core.funding_state import (
     load_funding,
 )
 from seawall.model import funding_commands as f
-from seawall.model.commands import Lead, ListAsset
+from seawall.model.commands import Deliver, Lead, ListAsset, RequestTransfer, Settle
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding import (
     Attempt,
@@ -105,7 +105,7 @@ class FundingLife(RuleBasedStateMachine):
         wanted = [
             w.withdrawal_id for w in self.state.book.withdrawals.values() if w.state in states
         ]
-        if wanted and data.draw(st.integers(0, 4)):
+        if data.draw(st.integers(0, 4)) and wanted:
             return data.draw(st.sampled_from(wanted))
         return data.draw(st.integers(1, 12))
 
@@ -274,7 +274,7 @@ class FundingLife(RuleBasedStateMachine):
     @rule(user_id=users, asset=assets, amount=atoms, client_id=st.sampled_from(["", "t"]))
     def transfer(self, user_id: int, asset: str, amount: int, client_id: str) -> None:
         self.play(
-            f.RequestTransfer(
+            RequestTransfer(
                 user_id=UserId(user_id),
                 target="spot",
                 asset=AssetCode(asset),
@@ -285,14 +285,14 @@ class FundingLife(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 6), refused=st.booleans())
     def settle(self, number: int, refused: bool) -> None:
-        self.play(f.Settle(target="spot", number=number, refusal="unknown" if refused else ""))
+        self.play(Settle(target="spot", number=number, refusal="unknown" if refused else ""))
 
     @rule(number=st.integers(1, 6), user_id=users, asset=assets, amount=st.integers(1, 50))
     def deliver(self, number: int, user_id: int, asset: str, amount: int) -> None:
         message = MoveFunds(
             transfer_id=number, user_id=UserId(user_id), asset=AssetCode(asset), atoms=amount
         )
-        self.play(f.Deliver(source="spot", number=number, message=message))
+        self.play(Deliver(source="spot", number=number, message=message))
 
     @rule(asset=assets, difference=st.sampled_from([0, 0, 0, 0, 1]))
     def reconcile(self, asset: str, difference: int) -> None:

@@ -21,16 +21,21 @@ from seawall.model.commands import (
     CreateApiKey,
     CreateUser,
     DeleteApiKey,
+    Deliver,
     IdentityCommand,
     IdentityRecord,
     Lead,
     OpenListenKey,
     RenewListenKey,
+    RequestTransfer,
+    Settle,
+    SpotCommand,
     SpotRecord,
     Tick,
     encode_record,
 )
-from seawall.model.ids import Epoch, Sequence, UserId
+from seawall.model.ids import FUNDING, SPOT, AssetCode, Epoch, Sequence, UserId
+from seawall.model.messages import MoveFunds
 
 FOLDER = Path(__file__).parent
 SEED = 4_021
@@ -50,12 +55,45 @@ def spot_lines() -> list[Line]:
     while len(found) < SPOT_ENTRIES:
         at_ns += flow.after_ns()
         command_id = f"c{flow.prng.below(400)}" if flow.prng.chance(1, 10) else ""
-        command = ahead.pop(0) if ahead else flow.next()
+        if ahead:
+            command = ahead.pop(0)
+        elif flow.prng.chance(1, 25):
+            command = _message(flow.prng, state)
+        else:
+            command = flow.next()
         record = SpotRecord(at_ns=at_ns, command=command, command_id=command_id)
         sequence = state.sequence + 1
         commit_spot(state, command, sequence=sequence, at_ns=at_ns, command_id=command_id)
         found.append(Line(sequence, max(1, state.epoch), encode_record(record)))
     return found
+
+
+def _message(prng: Prng, state: SpotState) -> SpotCommand:
+    """Return a transfer that leaves, arrives or ends; some are repeated, out of order or absurd."""
+    user = UserId(prng.between(0, 4))
+    asset = AssetCode(prng.choice([*state.assets, "NONE"]))
+    box = state.mailbox
+    match prng.below(3):
+        case 0:
+            return RequestTransfer(
+                user_id=user,
+                target=prng.choice([FUNDING, FUNDING, FUNDING, SPOT, "moon"]),
+                asset=asset,
+                atoms=prng.between(0, 50_000),
+                client_transfer_id=prng.choice(["", f"t{prng.below(20)}"]),
+            )
+        case 1:
+            due = box.inboxes[FUNDING].next_number if FUNDING in box.inboxes else 1
+            message = MoveFunds(
+                transfer_id=due, user_id=user, asset=asset, atoms=prng.between(0, 50_000)
+            )
+            return Deliver(
+                source=FUNDING, number=max(1, due + prng.choice([0, 0, 0, -1, 1])), message=message
+            )
+        case _:
+            sent = box.outboxes[FUNDING].next_number if FUNDING in box.outboxes else 1
+            refusal = prng.choice(["", "", "unknown_asset"])
+            return Settle(target=FUNDING, number=prng.between(1, sent), refusal=refusal)
 
 
 def identity_lines() -> list[Line]:

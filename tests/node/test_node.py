@@ -13,7 +13,7 @@ from seawall.journal.port import Journal, JournalDamagedError, JournalError
 from seawall.lib.prng import Prng
 from seawall.model.commands import Command, CreateUser, Lead, Tick
 from seawall.model.events import CommandRejected, CommandRepeated, Event, UserCreated
-from seawall.model.ids import IDENTITY, SPOT
+from seawall.model.ids import CELLS, IDENTITY, SPOT
 from seawall.node import snapshots
 from seawall.node.cell import spot_cell
 from seawall.node.clock import ManualClock
@@ -217,7 +217,7 @@ async def test_a_quiet_node_ticks_each_second(tmp_path: Path) -> None:
 
 
 async def test_a_cell_that_stops_says_why_and_leaves_the_other(tmp_path: Path) -> None:
-    disks = {SPOT: MemoryDisk(), IDENTITY: MemoryDisk()}
+    disks = {cell: MemoryDisk() for cell in CELLS}
 
     async def open_journal(name: str) -> Journal:
         return MemoryJournal(disks[name])
@@ -227,7 +227,7 @@ async def test_a_cell_that_stops_says_why_and_leaves_the_other(tmp_path: Path) -
     disks[SPOT].faults.append(Fault.FULL)
     with pytest.raises(UnavailableError):
         await node.submit_spot(Tick())
-    assert [cell.status for cell in node.health().cells] == ["leading", "full"]
+    assert [cell.status for cell in node.health().cells] == ["leading", "leading", "full"]
     await node.submit_spot(Tick())
     assert node.ready
 
@@ -237,7 +237,7 @@ async def test_a_cell_that_stops_says_why_and_leaves_the_other(tmp_path: Path) -
     assert await node.wait_stopped() == "the disk is damaged, as planned"
     health = node.health()
     assert not health.ok
-    assert [cell.status for cell in health.cells] == ["leading", "stopped"]
+    assert [cell.status for cell in health.cells] == ["leading", "leading", "stopped"]
     assert (await node.submit_identity(CreateUser(name="a"))).sequence == 2
     await node.close()
     assert not _snapshots(tmp_path), "a stopped cell leaves no snapshot"

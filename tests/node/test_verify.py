@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.node.market import open_node, order, set_up, trade
 
+from seawall.core.funding_state import digest_funding
 from seawall.core.state_digest import digest_identity, digest_spot
 from seawall.journal.sqlite import SqliteJournal
 from seawall.journal.sqlite_store import SqliteStore
@@ -40,8 +41,12 @@ async def test_a_whole_data_directory_holds(tmp_path: Path) -> None:
     node = await open_node(tmp_path)
     await set_up(node)
     await trade(node, 0, 150)
-    digests = digest_identity(node.identity), digest_spot(node.spot)
-    sequences = node.identity.sequence, node.spot.sequence
+    digests = (
+        digest_identity(node.identity),
+        digest_funding(node.funding),
+        digest_spot(node.spot),
+    )
+    sequences = node.identity.sequence, node.funding.sequence, node.spot.sequence
     await node.close()
     before = _content(tmp_path)
     seen: list[str] = []
@@ -51,13 +56,14 @@ async def test_a_whole_data_directory_holds(tmp_path: Path) -> None:
 
     report = await verify_data(tmp_path, progress)
     assert report.ok
-    assert [cell.problems for cell in report.cells] == [[], []]
+    assert [cell.problems for cell in report.cells] == [[], [], []]
     assert tuple(cell.digest for cell in report.cells) == digests
     assert tuple(cell.entries for cell in report.cells) == sequences
-    assert report.cells[1].views_at == sequences[1]
+    assert report.cells[2].views_at == sequences[2]
     assert seen == [
         f"identity {sequences[0]}/{sequences[0]}",
-        f"spot {sequences[1]}/{sequences[1]}",
+        f"funding {sequences[1]}/{sequences[1]}",
+        f"spot {sequences[2]}/{sequences[2]}",
     ]
     assert _content(tmp_path) == before
 
@@ -68,7 +74,7 @@ async def test_a_running_exchange_is_verified_as_of_now(data: Path) -> None:
     await node.views.flush()
     report = await verify_data(data)
     assert report.ok, report
-    assert report.cells[1].entries == node.spot.sequence
+    assert report.cells[2].entries == node.spot.sequence
     assert (await node.submit_spot(order(999))).sequence == node.spot.sequence
     await node.close()
     assert (await verify_data(data)).ok
@@ -83,8 +89,8 @@ async def test_a_flipped_byte_in_the_journal_is_told(data: Path) -> None:
     connection.close()
     report = await verify_data(data)
     assert not report.ok
-    assert [cell.ok for cell in report.cells] == [True, False]
-    assert "entries 20 to 20 do not match their chain hash" in report.cells[1].problems[0]
+    assert [cell.ok for cell in report.cells] == [True, True, False]
+    assert "entries 20 to 20 do not match their chain hash" in report.cells[2].problems[0]
 
 
 async def test_a_leader_that_was_wrong_is_told(data: Path) -> None:
@@ -105,7 +111,7 @@ async def test_a_leader_that_was_wrong_is_told(data: Path) -> None:
     await journal.close()
     report = await verify_data(data)
     assert not report.ok
-    assert "the digest after entry 10000 is the leader's" in report.cells[1].problems[0]
+    assert "the digest after entry 10000 is the leader's" in report.cells[2].problems[0]
 
 
 async def test_an_entry_that_cannot_be_read_is_told(data: Path) -> None:
@@ -115,7 +121,7 @@ async def test_an_entry_that_cannot_be_read_is_told(data: Path) -> None:
     store.close()
     report = await verify_data(data)
     assert not report.ok
-    assert f"entry {sequence} is of no kind that this version knows" in report.cells[1].problems[0]
+    assert f"entry {sequence} is of no kind that this version knows" in report.cells[2].problems[0]
 
 
 async def test_a_changed_history_is_told(data: Path) -> None:
@@ -124,18 +130,18 @@ async def test_a_changed_history_is_told(data: Path) -> None:
     connection.close()
     report = await verify_data(data)
     assert not report.ok
-    assert [text[:16] for text in report.cells[1].problems] == ["views: candles: "]
+    assert [text[:16] for text in report.cells[2].problems] == ["views: candles: "]
 
 
 async def test_a_missing_journal_is_told(data: Path) -> None:
     (data / "journal" / "identity.sqlite").unlink()
     report = await verify_data(data)
-    assert [cell.ok for cell in report.cells] == [False, True]
+    assert [cell.ok for cell in report.cells] == [False, True, True]
     assert "is missing or empty" in report.cells[0].problems[0]
 
 
 async def test_a_missing_history_is_told(data: Path) -> None:
     (data / "views" / "history.sqlite").unlink()
     report = await verify_data(data)
-    assert [cell.ok for cell in report.cells] == [True, False]
-    assert "history.sqlite does not exist" in report.cells[1].problems[0]
+    assert [cell.ok for cell in report.cells] == [True, True, False]
+    assert "history.sqlite does not exist" in report.cells[2].problems[0]

@@ -14,7 +14,15 @@ from seawall.core.funding_state import FundingState
 from seawall.lib.invariants import invariant
 from seawall.model import funding_commands as f
 from seawall.model import limits
-from seawall.model.commands import Checkpoint, Lead, ListAsset, Tick
+from seawall.model.commands import (
+    Checkpoint,
+    Deliver,
+    Lead,
+    ListAsset,
+    RequestTransfer,
+    Settle,
+    Tick,
+)
 from seawall.model.events import BalanceChanged, CommandRejected, CommandRepeated, Event, Led
 from seawall.model.ids import FUNDING, HIGHEST_VAULT, MONEY_CELLS
 from seawall.model.rejections import Rejection
@@ -56,7 +64,7 @@ def _dispatch(state: FundingState, command: f.FundingCommand) -> list[Event]:
             return []
         case Lead():
             return _lead(state, command)
-        case f.RequestTransfer() | f.Deliver() | f.Settle():
+        case RequestTransfer() | Deliver() | Settle():
             return _message(state, command)
         case f.OpenDepositAddress() | f.SeeDeposit() | f.ConfirmDeposit() | f.RevertDeposit():
             return _deposit(state, command)
@@ -89,19 +97,19 @@ def _lead(state: FundingState, command: Lead) -> list[Event]:
     return [Led(command.epoch, command.node)]
 
 
-def _message(state: FundingState, command: f.RequestTransfer | f.Deliver | f.Settle) -> list[Event]:
+def _message(state: FundingState, command: RequestTransfer | Deliver | Settle) -> list[Event]:
     box = state.book.mailbox
     match command:
-        case f.RequestTransfer():
+        case RequestTransfer():
             if command.target not in MONEY_CELLS or command.target == FUNDING:
                 return [CommandRejected(Rejection.UNKNOWN_TRANSFER, command.target)]
             if command.asset not in state.book.assets:
                 return [CommandRejected(Rejection.UNKNOWN_ASSET)]
             return mailbox.request_transfer(box, state.ledger, command, state.at_ns)
-        case f.Deliver():
+        case Deliver():
             known = command.message.asset in state.book.assets
             return mailbox.deliver(box, state.ledger, command, known)
-        case f.Settle():
+        case Settle():
             return mailbox.settle(box, state.ledger, command, state.at_ns)
         case _:
             assert_never(command)

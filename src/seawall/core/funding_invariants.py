@@ -1,6 +1,7 @@
 """What always holds in the funding cell.  The rule: look at the whole state, trust no counter."""
 
 from seawall.core.funding_state import FundingState
+from seawall.core.mailbox import check_mailbox
 from seawall.core.slots import most_cost
 from seawall.lib.invariants import invariant
 from seawall.model.funding import DepositState, Vault, VaultMoveState, WithdrawalState
@@ -13,7 +14,7 @@ def check_funding(state: FundingState) -> None:
     _check_queues(state)
     _check_reserves(state)
     _check_slots(state)
-    _check_mailbox(state)
+    check_mailbox(state.book.mailbox)
     _check_deposits(state)
 
 
@@ -87,13 +88,6 @@ def _check_slots(state: FundingState) -> None:
         for attempt in withdrawal.attempts:
             for slot in attempt.slots:
                 invariant(slots.get(slot) == withdrawal.payment, "a slot has one payment")
-
-
-def _check_mailbox(state: FundingState) -> None:
-    box = state.book.mailbox
-    waiting = sum(len(outbox.waiting) for outbox in box.outboxes.values())
-    pending = sum(1 for transfer in box.transfers.values() if transfer.state.value == "pending")
-    invariant(waiting == pending, "each pending transfer is one waiting message")
 
 
 def _check_deposits(state: FundingState) -> None:

@@ -6,10 +6,11 @@ Slow on purpose: each sum is made anew from its parts.  It runs after each step 
 
 from seawall.core.book import Ladder
 from seawall.core.identity_state import IdentityState
+from seawall.core.mailbox import check_mailbox
 from seawall.core.spot_state import Account, Market, SpotState
 from seawall.lib.invariants import InvariantError, invariant
 from seawall.model import limits
-from seawall.model.ids import EXTERNAL
+from seawall.model.ids import EXTERNAL, MONEY_CELLS, bridge_account
 from seawall.model.orders import Level, Order
 from seawall.model.trading import (
     Contingency,
@@ -20,6 +21,7 @@ from seawall.model.trading import (
 )
 
 _OPEN = (OrderStatus.NEW, OrderStatus.PENDING_NEW, OrderStatus.PARTIALLY_FILLED)
+_OUTSIDE = (EXTERNAL, *[bridge_account(cell) for cell in MONEY_CELLS])
 _CONTINUOUS = (MarketStatus.OPEN, MarketStatus.POST_ONLY)
 
 
@@ -33,6 +35,7 @@ def check_spot(state: SpotState) -> None:
     invariant(not orders, f"every open order stands in its market: {list(orders)[:5]}")
     _check_memory(state.command_ids, state.sequence)
     _check_derived(state)
+    check_mailbox(state.mailbox)
     for sequence in state.credit_references.values():
         invariant(0 < sequence <= state.sequence, "a credit was applied at an entry before")
     invariant(not state.ledger.has_changes(), "every change of a balance was published")
@@ -53,7 +56,7 @@ def _check_sums(state: SpotState) -> None:
             invariant(not balance.touched, "every change of a balance was published")
             invariant(balance.held >= 0, f"user {user_id} holds no negative {asset}")
             invariant(
-                balance.free >= 0 or user_id == EXTERNAL,
+                balance.free >= 0 or user_id in _OUTSIDE,
                 f"user {user_id} has no negative {asset}",
             )
             sums[asset] = sums.get(asset, 0) + balance.free + balance.held

@@ -7,7 +7,7 @@ changes nothing.  `BalanceChanged` comes last.
 
 from typing import Final, assert_never
 
-from seawall.core import cancel, setup
+from seawall.core import cancel, setup, transfers
 from seawall.core.amend import amend_order
 from seawall.core.auction import publish_indicative
 from seawall.core.countdown import run_out, set_countdown_cancel
@@ -27,15 +27,18 @@ from seawall.model.commands import (
     ChangeMarket,
     Checkpoint,
     Credit,
+    Deliver,
     Lead,
     ListAsset,
     ListMarket,
     PlaceOrder,
     PlaceOrderList,
+    RequestTransfer,
     SetAccountTier,
     SetCountdownCancel,
     SetFeeTier,
     SetMarketStatus,
+    Settle,
     SetTradeGroup,
     SpotCommand,
     Tick,
@@ -116,6 +119,8 @@ def _dispatch(state: SpotState, command: SpotCommand, events: list[Event]) -> Ma
             setup.set_account_tier(state, command, events)
         case SetTradeGroup():
             setup.set_trade_group(state, command, events)
+        case RequestTransfer() | Deliver() | Settle():
+            transfers.message(state, command, events)
         case Lead():
             state.epoch = command.epoch
             events.append(Led(command.epoch, command.node))

@@ -7,13 +7,13 @@ propose each as often as it likes.  Money between two cells stands on a bridge a
 
 from seawall.core.ledger import Ledger
 from seawall.lib.invariants import invariant
+from seawall.model.commands import Deliver, RequestTransfer, Settle
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding import TransferState
-from seawall.model.funding_commands import Deliver, RequestTransfer, Settle
 from seawall.model.funding_events import MessageDelivered, TransferRequested, TransferSettled
 from seawall.model.ids import MONEY_CELLS, bridge_account
 from seawall.model.mailbox import Inbox, Mailbox, Outbox, Transfer
-from seawall.model.messages import MoveFunds
+from seawall.model.messages import Message, MoveFunds
 from seawall.model.rejections import Rejection
 
 
@@ -28,6 +28,8 @@ def request_transfer(
     known = mailbox.client_transfers.get(client_key) if command.client_transfer_id else None
     if known is not None:
         return [TransferRequested(mailbox.transfers[known], repeated=True)]
+    if command.user_id <= 0:
+        return [CommandRejected(Rejection.UNKNOWN_USER)]
     if command.atoms <= 0:
         return [CommandRejected(Rejection.BELOW_MINIMUM)]
     if ledger.free(command.user_id, command.asset) < command.atoms:
@@ -66,16 +68,17 @@ def deliver(mailbox: Mailbox, ledger: Ledger, command: Deliver, known_asset: boo
     """Apply the next message of a source, refuse it whole, or say that it was applied before."""
     if command.source not in MONEY_CELLS:
         return [CommandRejected(Rejection.UNKNOWN_TRANSFER, command.source)]
-    inbox = mailbox.inboxes.setdefault(command.source, Inbox())
+    inbox = mailbox.inboxes.get(command.source) or Inbox()
     if command.number < inbox.next_number:
         refusal = inbox.refusals.get(command.number, "")
         return [MessageDelivered(command.source, command.number, refusal, repeated=True)]
     if command.number > inbox.next_number:
         return [CommandRejected(Rejection.OUT_OF_ORDER, f"{inbox.next_number} is next")]
+    mailbox.inboxes[command.source] = inbox
     inbox.next_number += 1
     message = command.message
-    if not known_asset or message.atoms <= 0:
-        refused = Rejection.BELOW_MINIMUM if known_asset else Rejection.UNKNOWN_ASSET
+    refused = _refusal(message, known_asset)
+    if refused is not None:
         refusal = refused.value
         inbox.refusals[command.number] = refusal
         return [MessageDelivered(command.source, command.number, refusal, repeated=False)]
@@ -85,6 +88,16 @@ def deliver(mailbox: Mailbox, ledger: Ledger, command: Deliver, known_asset: boo
         message.atoms,
     )
     return [MessageDelivered(command.source, command.number, "", repeated=False)]
+
+
+def _refusal(message: Message, known_asset: bool) -> Rejection | None:
+    if not known_asset:
+        return Rejection.UNKNOWN_ASSET
+    if message.user_id <= 0:
+        return Rejection.UNKNOWN_USER
+    if message.atoms <= 0:
+        return Rejection.BELOW_MINIMUM
+    return None
 
 
 def settle(mailbox: Mailbox, ledger: Ledger, command: Settle, at_ns: int) -> list[Event]:
@@ -109,3 +122,32 @@ def settle(mailbox: Mailbox, ledger: Ledger, command: Settle, at_ns: int) -> lis
     else:
         transfer.state = TransferState.CONFIRMED
     return [TransferSettled(transfer)]
+
+
+def check_mailbox(mailbox: Mailbox) -> None:
+    """Raise InvariantError unless messages and transfers agree."""
+    waiting = 0
+    for target, outbox in mailbox.outboxes.items():
+        waiting += len(outbox.waiting)
+        for number, message in outbox.waiting.items():
+            transfer = mailbox.transfers[message.transfer_id]
+            invariant(0 < number < outbox.next_number, "a message was numbered when it was sent")
+            invariant(
+                (transfer.target, transfer.number, transfer.state)
+                == (target, number, TransferState.PENDING),
+                "a waiting message is a pending transfer",
+            )
+            invariant(
+                (transfer.user_id, transfer.asset, transfer.atoms)
+                == (message.user_id, message.asset, message.atoms),
+                "a message carries its transfer's money",
+            )
+    pending = 0
+    for transfer_id, transfer in mailbox.transfers.items():
+        invariant(transfer.transfer_id == transfer_id, "a transfer stands under its own id")
+        invariant(0 < transfer_id < mailbox.next_transfer_id, "and below the next one")
+        pending += 1 if transfer.state is TransferState.PENDING else 0
+    invariant(waiting == pending, "each pending transfer is one waiting message")
+    for inbox in mailbox.inboxes.values():
+        for number in inbox.refusals:
+            invariant(0 < number < inbox.next_number, "what was refused was delivered")

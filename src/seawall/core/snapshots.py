@@ -11,6 +11,7 @@ from seawall.core.identity_state import ApiKey, IdentityState, ListenKey, User
 from seawall.core.ledger import Ledger
 from seawall.core.spot_state import Account, Market, SpotState
 from seawall.lib.invariants import invariant
+from seawall.model.mailbox import Mailbox
 from seawall.model.orders import Level, Order, OrderList
 from seawall.model.state_rows import (
     AccountRow,
@@ -48,6 +49,7 @@ def dump_spot(state: SpotState) -> bytes:
             next_order_list_id=state.next_order_list_id,
             credit_references=state.credit_references,
             command_ids=state.command_ids,
+            mailbox=None if state.mailbox == Mailbox() else state.mailbox,
         )
     )
 
@@ -65,6 +67,7 @@ def load_spot(data: bytes) -> SpotState:
     state.next_order_list_id = rows.next_order_list_id
     state.credit_references = rows.credit_references
     state.command_ids = rows.command_ids
+    state.mailbox = rows.mailbox or Mailbox()
     for balance_row in rows.balances:
         balance = state.ledger.balance(balance_row.user_id, balance_row.asset)
         balance.free = balance_row.free

@@ -9,6 +9,7 @@ from collections import deque
 from seawall.core.book import Ladder
 from seawall.core.ledger import Ledger
 from seawall.model.instruments import Asset, FeeTier, Instrument
+from seawall.model.mailbox import Mailbox
 from seawall.model.orders import Order, OrderList
 from seawall.model.trading import OrderType, StpMode
 
@@ -151,6 +152,7 @@ class SpotState:
         """`user/asset/reference` of every credit, and its sequence."""
         self.command_ids: dict[str, int] = {}
         """Sequence at which each remembered command id took effect, oldest first."""
+        self.mailbox = Mailbox()
         # Derived
         self.derived_ready = False
         self.command_id_queue: deque[str] = deque()

@@ -13,7 +13,7 @@ from msgspec import Struct
 from seawall.core.spot_state import SpotState
 from seawall.gateway.encode import ZERO, amount_text, scale_of
 from seawall.gateway.errors import REJECTIONS
-from seawall.model.commands import CancelReplaceOrder, Command
+from seawall.model.commands import CancelReplaceOrder, Command, Deliver
 from seawall.model.events import (
     BalanceChanged,
     CancelReplaceDecided,
@@ -29,6 +29,8 @@ from seawall.model.events import (
     OrderTriggered,
     Traded,
 )
+from seawall.model.funding import TransferState
+from seawall.model.funding_events import MessageDelivered, TransferRequested, TransferSettled
 from seawall.model.ids import NO_ORDER_LIST
 from seawall.model.orders import Order, OrderList
 from seawall.model.trading import Contingency, OrderStatus, OrderType
@@ -43,6 +45,7 @@ _CONDITIONAL_TYPES: Final = frozenset(
         OrderType.TAKE_PROFIT_LIMIT,
     }
 )
+_MOVED: Final = (TransferRequested, MessageDelivered, TransferSettled)
 _WORKING: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 
@@ -107,14 +110,16 @@ class Translator:
     def translate(self, command: Command, events: list[Event]) -> list[tuple[int, Message]]:
         """Return (user, message) pairs in the order they are to be sent."""
         self._running = _Running(events)
-        credited: list[Credited] = []
+        credited: list[tuple[int, str, int]] = []
         decided: CancelReplaceDecided | None = None
         for event in events:
             if isinstance(event, BalanceChanged):
                 if event.user_id in self._wanted:
                     self._positions.setdefault(event.user_id, []).append(event)
             elif isinstance(event, Credited):
-                credited.append(event)
+                credited.append((event.user_id, event.asset, event.atoms))
+            elif isinstance(event, _MOVED):
+                credited += _moved(event, command)
             elif isinstance(event, CancelReplaceDecided):
                 decided = event
             else:
@@ -123,8 +128,8 @@ class Translator:
             self._replace_rejected(command, decided)
         for user_id, changes in self._positions.items():
             self._messages.append((user_id, self._account_position(changes)))
-        for credit in credited:
-            self._credited(credit)
+        for user_id, asset, atoms in credited:
+            self._balance_update(user_id, asset, atoms)
         return self._messages
 
     def _order_event(self, event: Event) -> None:
@@ -415,17 +420,35 @@ class Translator:
             ],
         }
 
-    def _credited(self, event: Credited) -> None:
-        if event.user_id not in self._wanted:
+    def _balance_update(self, user_id: int, asset: str, atoms: int) -> None:
+        """Tell of money that came or went otherwise than by trading."""
+        if user_id not in self._wanted:
             return
         message: Message = {
             "e": "balanceUpdate",
             "E": self._at,
-            "a": event.asset,
-            "d": amount_text(self._state.assets[event.asset], event.atoms),
+            "a": asset,
+            "d": amount_text(self._state.assets[asset], atoms),
             "T": self._at,
         }
-        self._messages.append((event.user_id, message))
+        self._messages.append((user_id, message))
+
+
+def _moved(
+    event: TransferRequested | MessageDelivered | TransferSettled, command: Command
+) -> list[tuple[int, str, int]]:
+    """Return what a transfer to or from another cell did to a user's balance."""
+    if isinstance(event, MessageDelivered):
+        if event.repeated or event.refusal or not isinstance(command, Deliver):
+            return []
+        message = command.message
+        return [(message.user_id, message.asset, message.atoms)]
+    transfer = event.transfer
+    if isinstance(event, TransferRequested):
+        atoms = 0 if event.repeated else -transfer.atoms
+    else:
+        atoms = transfer.atoms if transfer.state is TransferState.RETURNED else 0
+    return [(transfer.user_id, transfer.asset, atoms)] if atoms else []
 
 
 def _is_pending(order: Order) -> bool:

@@ -10,6 +10,7 @@ from msgspec.json import Decoder, Encoder
 
 from seawall.model.ids import AssetCode, Epoch, OrderId, OrderListId, Sequence, Symbol, UserId
 from seawall.model.instruments import Asset, FeeTier, Instrument
+from seawall.model.messages import Message
 from seawall.model.trading import (
     CancelReplaceMode,
     CancelRestriction,
@@ -45,6 +46,35 @@ class Checkpoint(Command, frozen=True, kw_only=True, tag="checkpoint"):
 
     sequence: Sequence
     digest: str
+
+
+# Messages between the cells that hold money
+
+
+class RequestTransfer(Command, frozen=True, kw_only=True, tag="request_transfer"):
+    """Move an amount to another cell; a client id takes effect once per user."""
+
+    user_id: UserId
+    target: str
+    asset: AssetCode
+    atoms: int
+    client_transfer_id: str = ""
+
+
+class Deliver(Command, frozen=True, kw_only=True, tag="deliver"):
+    """A message from another cell's outbox; each number is applied once, in order."""
+
+    source: str
+    number: int
+    message: Message
+
+
+class Settle(Command, frozen=True, kw_only=True, tag="settle"):
+    """The target's answer to a message of this cell's outbox; `refusal` is empty if it took it."""
+
+    target: str
+    number: int
+    refusal: str = ""
 
 
 # Spot: set-up
@@ -196,7 +226,7 @@ SpotCommand = (
     Lead | Tick | Checkpoint | ListAsset | ListMarket | ChangeMarket | SetMarketStatus
     | SetFeeTier | SetAccountTier | SetTradeGroup | Credit | PlaceOrder | PlaceOrderList
     | CancelOrder | CancelOpenOrders | CancelOrderList | CancelReplaceOrder | AmendOrder
-    | SetCountdownCancel
+    | SetCountdownCancel | RequestTransfer | Deliver | Settle
 )  # fmt: skip
 
 # Identity

@@ -6,10 +6,18 @@
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from seawall.model.commands import Checkpoint, Command, Lead, ListAsset, Tick
+from seawall.model.commands import (
+    Checkpoint,
+    Command,
+    Deliver,
+    Lead,
+    ListAsset,
+    RequestTransfer,
+    Settle,
+    Tick,
+)
 from seawall.model.funding import Attempt, Listing, Network, Service, ServiceStatus, Vault
 from seawall.model.ids import AssetCode, UserId
-from seawall.model.messages import Message
 
 # Set-up
 
@@ -73,35 +81,6 @@ class SetAllowList(Command, frozen=True, kw_only=True, tag="set_allow_list"):
 
     user_id: UserId
     only_book: bool
-
-
-# Messages between cells; the spot cell has these too
-
-
-class RequestTransfer(Command, frozen=True, kw_only=True, tag="request_transfer"):
-    """Move an amount to another cell; a client id takes effect once per user."""
-
-    user_id: UserId
-    target: str
-    asset: AssetCode
-    atoms: int
-    client_transfer_id: str = ""
-
-
-class Deliver(Command, frozen=True, kw_only=True, tag="deliver"):
-    """A message from another cell's outbox; each number is applied once, in order."""
-
-    source: str
-    number: int
-    message: Message
-
-
-class Settle(Command, frozen=True, kw_only=True, tag="settle"):
-    """The target's answer to a message of this cell's outbox; `refusal` is empty if it took it."""
-
-    target: str
-    number: int
-    refusal: str = ""
 
 
 # Deposits

@@ -21,10 +21,10 @@ NO_ORDER_LIST: Final = OrderListId(-1)
 
 SPOT: Final = "spot"
 IDENTITY: Final = "identity"
-CELLS: Final = (IDENTITY, SPOT)
+FUNDING: Final = "funding"
+CELLS: Final = (IDENTITY, FUNDING, SPOT)
 """The names of the cells, in the order they start."""
 
-FUNDING: Final = "funding"
 MONEY_CELLS: Final = (FUNDING, SPOT)
 """The cells that hold users' money; transfers run between them."""
 

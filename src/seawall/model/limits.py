@@ -79,6 +79,8 @@ VIEW_WINDOW_HOURS: Final = 7 * 24
 QUERY_ROWS: Final = 1_000
 """Rows in one answer about trades, candles or orders."""
 
+RELAY_MESSAGES: Final = 256
+"""Messages of one cell to another that are carried at once."""
 ADDRESS_CHARS: Final = 128
 ADDRESS_LABEL_CHARS: Final = 64
 ADDRESSES_PER_USER: Final = 200

@@ -8,6 +8,7 @@ them: that order decides what a later command does.
 from msgspec import Struct
 
 from seawall.model.instruments import Asset, FeeTier, Instrument
+from seawall.model.mailbox import Mailbox
 from seawall.model.trading import (
     Contingency,
     MarketStatus,
@@ -138,6 +139,8 @@ class SpotRows(Row, frozen=True, kw_only=True, tag="spot"):
     next_order_list_id: int
     credit_references: dict[str, int] = {}
     command_ids: dict[str, int] = {}
+    mailbox: Mailbox | None = None
+    """Left out until the first transfer: older states keep their digests."""
 
 
 class UserRow(Row, frozen=True, kw_only=True, array_like=True):

@@ -1,11 +1,14 @@
 """A cell as the node sees it.  The rule: the node knows no orders, only records and digests.
 
-The two factories at the end bind the core's functions; everything else of the node is generic.
+The factories at the end bind the core's functions; everything else of the node is generic.
 """
 
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+from seawall.core.funding import commit_funding
+from seawall.core.funding_invariants import check_funding
+from seawall.core.funding_state import FundingState, digest_funding, dump_funding, load_funding
 from seawall.core.identity import commit_identity
 from seawall.core.identity_state import IdentityState
 from seawall.core.invariants import check_identity, check_spot
@@ -22,15 +25,21 @@ from seawall.model.commands import (
     encode_record,
 )
 from seawall.model.events import Event
-from seawall.model.ids import IDENTITY, SPOT
+from seawall.model.funding_commands import FundingRecord, decode_funding_record
+from seawall.model.ids import FUNDING, IDENTITY, SPOT
 
 
 class State(Protocol):
     """What every cell's state has."""
 
-    sequence: int
-    at_ns: int
-    epoch: int
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def at_ns(self) -> int: ...
+
+    @property
+    def epoch(self) -> int: ...
 
 
 class Record(Protocol):
@@ -139,4 +148,19 @@ def identity_cell() -> Cell[IdentityState]:
         dump=dump_identity,
         load=load_identity,
         check=check_identity,
+    )
+
+
+def funding_cell() -> Cell[FundingState]:
+    """Return an empty funding cell."""
+    return Cell(
+        name=FUNDING,
+        state=FundingState(),
+        record=FundingRecord,
+        decode=decode_funding_record,
+        commit=commit_funding,
+        digest=digest_funding,
+        dump=dump_funding,
+        load=load_funding,
+        check=check_funding,
     )

@@ -13,19 +13,23 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from seawall.core.funding_state import FundingState
 from seawall.core.identity_state import IdentityState
 from seawall.core.spot_state import SpotState
 from seawall.journal.port import Head, Journal
 from seawall.journal.sqlite import SqliteJournal
 from seawall.model.commands import Command, IdentityCommand, Lead, SpotCommand, Tick
 from seawall.model.events import Event
-from seawall.model.ids import CELLS, IDENTITY, SPOT, Epoch
+from seawall.model.funding_commands import FundingCommand
+from seawall.model.ids import CELLS, FUNDING, IDENTITY, SPOT, Epoch
+from seawall.model.mailbox import Mailbox
 from seawall.node import snapshots
-from seawall.node.cell import Cell, identity_cell, spot_cell
+from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.clock import Clock, SystemClock
 from seawall.node.driver import CellDriver, Committed, Listener
 from seawall.node.metrics import NodeMetrics
+from seawall.node.relay_driver import RelayDriver
 from seawall.node.replay import Progress, replay
 from seawall.node.settings import NodeSettings
 from seawall.node.snapshots import Snapshot, SnapshotError
@@ -83,8 +87,13 @@ class Node:
         self.views = views
         self.metrics = metrics
         self._journals = journals
-        self._cells: dict[str, Cell[Any]] = {IDENTITY: identity_cell(), SPOT: spot_cell()}
+        self._cells: dict[str, Cell[Any]] = {
+            IDENTITY: identity_cell(),
+            FUNDING: funding_cell(),
+            SPOT: spot_cell(),
+        }
         self._drivers: dict[str, CellDriver] = {}
+        self.relay = RelayDriver(self._mailboxes, self._submit)
         self._snapshot_at: dict[str, int] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -112,6 +121,9 @@ class Node:
                 node._journals[name] = await (open_journal or node._open_journal)(name)
             for name in CELLS:
                 await node._start_cell(name, progress)
+            node.add_listener(node.relay.on_entry)
+            if settings.relay:
+                node.relay.start()
             if settings.ticks:
                 node._tick()
         except BaseException:
@@ -127,6 +139,11 @@ class Node:
     @property
     def identity(self) -> IdentityState:
         state: IdentityState = self._cells[IDENTITY].state
+        return state
+
+    @property
+    def funding(self) -> FundingState:
+        state: FundingState = self._cells[FUNDING].state
         return state
 
     @property
@@ -159,6 +176,12 @@ class Node:
         """Journal and apply a command of the identity cell; see `submit_spot`."""
         return self._drivers[IDENTITY].submit(command, command_id)
 
+    def submit_funding(
+        self, command: FundingCommand, command_id: str = ""
+    ) -> "asyncio.Future[Committed]":
+        """Journal and apply a command of the funding cell; see `submit_spot`."""
+        return self._drivers[FUNDING].submit(command, command_id)
+
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` for every entry from now on, before its submitter is answered."""
         for driver in self._drivers.values():
@@ -175,6 +198,7 @@ class Node:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        await self.relay.stop()
         for driver in self._drivers.values():
             await driver.close(_CLOSED)
         await asyncio.gather(*self._keeping.values())
@@ -241,6 +265,12 @@ class Node:
     ) -> None:
         self.views.on_commit(sequence, at_ns, events)
 
+    def _mailboxes(self) -> dict[str, Mailbox]:
+        return {FUNDING: self.funding.book.mailbox, SPOT: self.spot.mailbox}
+
+    def _submit(self, cell: str, command: Command) -> "asyncio.Future[Committed]":
+        return self._drivers[cell].submit(command)
+
     def _on_batch(self, driver: CellDriver) -> None:
         """Take a snapshot if one is due and none is being written."""
         name = driver.cell.name
@@ -289,6 +319,7 @@ class Node:
     async def _abandon(self) -> None:
         """Let go after a start that failed."""
         self._closed = True
+        await self.relay.stop()
         for driver in self._drivers.values():
             await driver.close(_CLOSED)
         await self._let_go()

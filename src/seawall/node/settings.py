@@ -14,6 +14,8 @@ class NodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str = "solo"
     ticks: bool = True
     """Journal a `Tick` after each second without another entry; off where time is played."""
+    relay: bool = True
+    """Carry messages between the cells; off where a test carries them itself."""
     snapshot_entries: int = limits.SNAPSHOT_ENTRIES
     checkpoint_entries: int = limits.CHECKPOINT_ENTRIES
     snapshot_at_close: bool = True

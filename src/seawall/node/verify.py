@@ -18,7 +18,8 @@ from seawall.lib.invariants import InvariantError
 from seawall.model import limits
 from seawall.model.commands import Command
 from seawall.model.events import Event
-from seawall.node.cell import Cell, identity_cell, spot_cell
+from seawall.model.ids import CELLS, FUNDING
+from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.errors import ReplayError
 from seawall.node.replay import Progress, replay
@@ -53,10 +54,18 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 async def verify_data(data: Path, progress: Progress | None = None) -> VerifyReport:
     """Replay everything in `data` and compare; a running exchange is verified up to now."""
     cells = [await _verify_cell(data, identity_cell(), progress, None)]
+    if FUNDING in cells_of(data):
+        cells.append(await _verify_cell(data, funding_cell(), progress, None))
     with tempfile.TemporaryDirectory(prefix="seawall-verify-") as name:
         rebuild = ViewsRebuild(data, Path(name))
         cells.append(await _verify_cell(data, spot_cell(), progress, rebuild))
     return VerifyReport(ok=all(cell.ok for cell in cells), cells=cells)
+
+
+def cells_of(data: Path) -> list[str]:
+    """Return the cells of a data directory; one of release 0.1 has no funding cell yet."""
+    journals = data / "journal"
+    return [name for name in CELLS if name != FUNDING or any(journals.glob(f"{name}.*"))]
 
 
 class ViewsRebuild:

@@ -17,7 +17,7 @@ from seawall.journal.sqlite import SqliteJournal
 from seawall.lab.progress import Progress, bar
 from seawall.model import limits
 from seawall.model.ids import CELLS, SPOT
-from seawall.node.verify import CellVerified, verify_data
+from seawall.node.verify import CellVerified, cells_of, verify_data
 
 
 class HeadLine(Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def show(
     Parameters
     ----------
     cell
-        Which journal: spot or identity.
+        Which journal: spot, funding or identity.
     first
         Sequence of the first entry.
     limit
@@ -116,7 +116,7 @@ def _tell(cell: CellVerified) -> None:
 
 async def _heads(data: Path) -> list[HeadLine]:
     lines = []
-    for cell in CELLS:
+    for cell in cells_of(data):
         journal = await _open(data, cell)
         try:
             end = await journal.head()
