@@ -131,7 +131,7 @@ class Hub:
             microseconds=_microseconds(query),
             now_ns=self._context.now_ns,
         )
-        rate = self._context.settings.stream_messages_per_second
+        rate = self._context.settings.throttle.stream_messages_per_second
         if rate:
             socket.rate = MessageRate(rate)
         socket.farewell = session.farewell
