@@ -22,7 +22,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-COMPILED = ("lib/invariants.py", "model/orders.py", "model/events.py", "core/*.py")
+COMPILED = (
+    "lib/invariants.py",
+    "model/orders.py",
+    "model/events.py",
+    "model/funding_events.py",
+    "core/*.py",
+)
 """What decides and is run for every command."""
 LEFT_PLAIN = ("__init__.py", "snapshots.py")
 """Nothing to compile in the first; the second is made of msgspec structs, which mypyc cannot."""

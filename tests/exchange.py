@@ -187,15 +187,20 @@ class Exchange:
     async def _quote(self, maker: int, symbol: str) -> list[OrderId]:
         """Place both sides anew; return the ids, to be canceled once the next quotes stand."""
         middle = PRICES_TICKS[symbol]
-        placed = []
+        placed: list[OrderId] = []
         for level in range(1, QUOTES + 1):
             lots = SIZES_LOTS[symbol] * (40 + level)
             for side, ticks in ((Side.BUY, middle - level), (Side.SELL, middle + level)):
-                placed.append(await self._place(maker, symbol, side, ticks, lots))
+                placed += await self._place(maker, symbol, side, ticks, lots)
         return placed
 
-    async def _place(self, user_id: int, symbol: str, side: Side, ticks: int, lots: int) -> OrderId:
-        """Place a limit order or, at no price, a market order; return its id."""
+    async def _place(
+        self, user_id: int, symbol: str, side: Side, ticks: int, lots: int
+    ) -> list[OrderId]:
+        """Place a limit order or, at no price, a market order; return its id.
+
+        Or no id: a test may have halted the market, and the others go on.
+        """
         instrument = self.node.spot.markets[symbol].instrument
         self._orders += 1
         committed = await self.node.submit_spot(
@@ -212,8 +217,11 @@ class Exchange:
                 ),
             )
         )
-        accepted = next(event for event in committed.events if isinstance(event, OrderAccepted))
-        return OrderId(accepted.order.order_id)
+        return [
+            OrderId(event.order.order_id)
+            for event in committed.events
+            if isinstance(event, OrderAccepted)
+        ]
 
     async def _cancel(self, user_id: int, symbol: str, order_id: OrderId) -> None:
         """Cancel what is left of an order, if anything is."""

@@ -59,8 +59,8 @@ async def _async_client() -> AsyncIterator[AsyncClient]:
         await made.close_connection()
 
 
-clientAsync = pytest_asyncio.fixture(_async_client, name="clientAsync")  # noqa: N816
-liveClientAsync = pytest_asyncio.fixture(_async_client, name="liveClientAsync")  # noqa: N816
+clientAsync = pytest_asyncio.fixture(_async_client, name="clientAsync")  # noqa: N816 its own name
+liveClientAsync = pytest_asyncio.fixture(_async_client, name="liveClientAsync")  # noqa: N816 its own name
 
 
 @pytest.fixture

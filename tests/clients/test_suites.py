@@ -134,7 +134,9 @@ def test_ccxt(runs: dict[str, Run], name: str) -> None:
     troubles = [
         line[:1_000]
         for line in log.splitlines()
-        if "[TEST_FAILURE]" in line or "[TEST_WARNING]" in line
+        if "[TEST_FAILURE]" in line
+        # A busy machine makes the suite warn that a test took long; it then repeats that test.
+        or ("[TEST_WARNING]" in line and "verdict=SLOW_TEST" not in line)
     ]
     assert not troubles, "\n".join(troubles)
     done = sum("[INFO] TESTING DONE" in line for line in log.splitlines())
@@ -147,8 +149,7 @@ def test_ccxt(runs: dict[str, Run], name: str) -> None:
 def test_python_binance(runs: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) -> None:
     run = runs["python-binance"]
     log = run.finish()
-    # What our own pytest wrote.
-    report: Any = ET.parse(run._log.with_suffix(".xml")).getroot()  # noqa: S314
+    report: Any = ET.parse(run._log.with_suffix(".xml")).getroot()  # noqa: S314 our own pytest's
     failed = [
         f"{case.get('classname')}::{case.get('name')}"
         for case in report.iter("testcase")

@@ -6,6 +6,7 @@ starts it again, and the journal has everything that was acknowledged.
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,6 +31,8 @@ from seawall.lib.invariants import InvariantError
 from seawall.node.node import Node, NodeSettings
 from seawall.web.site import Site, page_root
 
+COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
+"""See docs/decisions/0009: by default the collector looks every few orders."""
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OnReplay = Callable[[str, int, int], Awaitable[None]]
 _log = structlog.get_logger("seawall.cli")
@@ -74,6 +77,7 @@ async def run_exchange(
             keys = None
             if configuration.exchange.demo:
                 keys = await stack.enter_async_context(demo_market(node, data, server.url))
+            _quieten_collector()
             _log.info("started", version=__version__, url=server.url, restored=restored)
             on_start(
                 Started(
@@ -91,6 +95,13 @@ async def run_exchange(
             code = await _until_stopped(node, stop)
         _log.info("stopped", exit_code=code)
         return code
+
+
+def _quieten_collector() -> None:
+    """Let what is there for long alone, and look for cycles less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def _stop_event() -> asyncio.Event:

@@ -4,7 +4,7 @@ A handler is `async def handler(context, caller, params) -> object`; what it ret
 JSON, as it is over REST and inside `result` over WebSocket.  A refusal is raised as `ApiError`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -94,6 +94,9 @@ class Security(StrEnum):
     TRADE = "TRADE"
     """Signed, with the `trade` permission."""
 
+
+PERMISSIONS: Mapping[Security, str] = {Security.USER_DATA: "read", Security.TRADE: "trade"}
+"""What a key must permit where a request is signed."""
 
 Handler: TypeAlias = Callable[[Context, Caller, Params], Awaitable[object]]
 

@@ -41,6 +41,10 @@ class Metrics(Collector):
         self.throttled = 0
         self.connections = 0
         self.slow_clients = 0
+        self.sockets = 0
+        self.sockets_refused = 0
+        self.slow_subscribers = 0
+        self.stream_messages = 0
 
     def answered(self, route: str, status: int, took_ns: int) -> None:
         timing = self.requests.get((route, status))
@@ -71,6 +75,22 @@ class Metrics(Collector):
             "seawall_slow_clients",
             "Connections closed because a request did not arrive in time.",
             value=self.slow_clients,
+        )
+        yield GaugeMetricFamily("seawall_sockets", "Open WebSockets.", value=self.sockets)
+        yield CounterMetricFamily(
+            "seawall_sockets_refused",
+            "WebSockets refused because there were too many.",
+            value=self.sockets_refused,
+        )
+        yield CounterMetricFamily(
+            "seawall_slow_subscribers",
+            "WebSockets cut off because their client did not read.",
+            value=self.slow_subscribers,
+        )
+        yield CounterMetricFamily(
+            "seawall_stream_messages",
+            "Messages of streams encoded; each may have had many receivers.",
+            value=self.stream_messages,
         )
         yield GaugeMetricFamily(
             "seawall_http_connections", "Open connections.", value=self.connections

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from seawall.gateway import stream_payloads as payloads
 from seawall.gateway.encode import encode_json
+from seawall.gateway.metrics import Metrics
 from seawall.gateway.socket_protocol import Socket, text_frame
 from seawall.gateway.stream_names import WINDOWS_MINUTES, Stream, StreamKind
 from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
@@ -60,13 +61,12 @@ class Topic:
 class Publisher:
     """All public topics of one gateway."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, metrics: Metrics) -> None:
         self._node = node
+        self._metrics = metrics
         self._topics: dict[str, Topic] = {}
         self._at_once: dict[tuple[StreamKind, str], list[Topic]] = {}
         """Topics fed by journal entries, by kind and symbol."""
-        self.messages = 0
-        """Messages encoded since the start; each may have had many receivers."""
 
     @property
     def topics(self) -> int:
@@ -335,7 +335,7 @@ class Publisher:
             if not raw and not combined:
                 continue
             payload = encode_json(make(unit_ns))
-            self.messages += 1
+            self._metrics.stream_messages += 1
             if raw:
                 frame = text_frame(payload)
                 for socket in raw:

@@ -11,7 +11,14 @@ import structlog
 
 from seawall.gateway import errors
 from seawall.gateway.auth import without_signature
-from seawall.gateway.context import Caller, Context, Method, Security, checked_command_id
+from seawall.gateway.context import (
+    PERMISSIONS,
+    Caller,
+    Context,
+    Method,
+    Security,
+    checked_command_id,
+)
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
 from seawall.gateway.methods import ROUTES, call, weight_of
@@ -28,7 +35,6 @@ Header = tuple[bytes, bytes]
 _JSON: Header = (b"content-type", b"application/json;charset=UTF-8")
 _CLOSE: Header = (b"connection", b"close")
 _NOBODY = Caller()
-_PERMISSIONS = {Security.USER_DATA: "read", Security.TRADE: "trade"}
 
 
 class Request:
@@ -136,7 +142,7 @@ class Rest:
         else:
             payload = without_signature(request.query) + without_signature(body)
             key = keys.authenticate(
-                request.api_key, _PERMISSIONS[security], values, payload, request.ip, now_ns
+                request.api_key, PERMISSIONS[security], values, payload, request.ip, now_ns
             )
         return Caller(
             user_id=key.user_id,

@@ -14,6 +14,8 @@ class ThrottleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     orders_per_10_s: int = 100
     orders_per_day: int = 200_000
     requests_per_5_minutes: int = 61_000
+    stream_messages_per_second: int = 5
+    """Control messages, pings and pongs of one stream socket; 0 does not count them."""
     ban_after_refusals: int = 500
     """Refused requests of one address within one minute that turn 429 into 418."""
     ban_s: int = 120
@@ -39,6 +41,4 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     request_s: float = limits.REQUEST_S
     keep_alive_s: int = 75
     connections_max: int = limits.WS_SOCKETS
-    stream_messages_per_second: int = 5
-    """Control messages, pings and pongs of one stream socket; 0 does not count them."""
     access_log: bool = False

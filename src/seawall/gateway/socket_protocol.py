@@ -6,6 +6,7 @@ subscriber's queue; who lets it grow past `limits.WS_QUEUE_BYTES` is cut off at 
 """
 
 import asyncio
+import logging
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,6 +23,9 @@ from seawall.lib.invariants import invariant
 from seawall.model import limits
 
 EXTENSION: Final = "seawall.socket"
+
+_LOGGER: Final = logging.getLogger("seawall.sockets")
+_LOGGER.setLevel(logging.WARNING)
 
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
@@ -59,13 +63,15 @@ class MessageRate:
 class Socket:
     """The sending half of one connection."""
 
-    __slots__ = ("_protocol", "farewell", "queue_bytes_max", "rate")
+    __slots__ = ("_protocol", "did_not_read", "farewell", "queue_bytes_max", "rate")
 
     def __init__(self, protocol: "SocketProtocol") -> None:
         self._protocol = protocol
         self.farewell: Callable[[], bytes] | None = None
         """What to send when the exchange stops."""
         self.queue_bytes_max = limits.WS_QUEUE_BYTES
+        self.did_not_read = False
+        """It was cut off for letting its queue grow."""
         self.rate: MessageRate | None = None
 
     @property
@@ -83,6 +89,7 @@ class Socket:
             return
         transport = self._protocol.transport
         if transport.get_write_buffer_size() + len(frame) > self.queue_bytes_max:
+            self.did_not_read = True
             self.abort()
             return
         transport.write(frame)
@@ -123,6 +130,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         invariant(not config.ws_per_message_deflate, "frames are shared, so none is compressed")
+        # uvicorn's own lines name the path, and so the listen keys in it.
+        self.logger = _LOGGER
         self.socket = Socket(self)
 
     def handle_connect(self, event: Request) -> None:
@@ -135,6 +144,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.socket.count_message():
             return
         if self.socket.unsent_bytes > self.socket.queue_bytes_max:
+            self.socket.did_not_read = True
             self.socket.abort()
             return
         super().handle_ping()

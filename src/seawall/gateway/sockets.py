@@ -40,11 +40,9 @@ class Hub:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.publisher = Publisher(context.node)
-        self.feeds = UserFeeds(context.node)
+        self.publisher = Publisher(context.node, context.metrics)
+        self.feeds = UserFeeds(context.node, context.metrics)
         self.connections = 0
-        self.refused = 0
-        """Connections refused because there were too many."""
         self._driver: asyncio.Task[None] | None = None
         self._stopped = False
         context.node.add_listener(self._on_entry)
@@ -94,7 +92,7 @@ class Hub:
             await _refuse(send, errors.NOT_FOUND)
             return
         if self.connections >= limits.WS_SOCKETS or self._stopped:
-            self.refused += 1
+            self._context.metrics.sockets_refused += 1
             await _refuse(send, errors.UNAVAILABLE)
             return
         is_api = path.rstrip("/") == _API_PATH
@@ -109,6 +107,7 @@ class Hub:
         await receive()
         await send({"type": "websocket.accept"})
         self.connections += 1
+        self._context.metrics.sockets = self.connections
         self.start()
         try:
             if is_api:
@@ -117,6 +116,8 @@ class Hub:
                 await self._serve_streams(scope, receive)
         finally:
             self.connections -= 1
+            self._context.metrics.sockets = self.connections
+            self._context.metrics.slow_subscribers += socket_of(scope).did_not_read
 
     async def _serve_streams(self, scope: Scope, receive: Receive) -> None:
         socket = socket_of(scope)
@@ -130,7 +131,7 @@ class Hub:
             microseconds=_microseconds(query),
             now_ns=self._context.now_ns,
         )
-        rate = self._context.settings.stream_messages_per_second
+        rate = self._context.settings.throttle.stream_messages_per_second
         if rate:
             socket.rate = MessageRate(rate)
         socket.farewell = session.farewell

@@ -16,6 +16,11 @@ _TEN_SECONDS: Final = 10 * _SECOND
 _DAY: Final = 86_400 * _SECOND
 _OTHERS: Final = "others"
 """Counts for all addresses past the most that are counted apart."""
+_WEIGHT: Final = (
+    "Too much request weight used; current limit is %d request weight per 1 MINUTE."
+    " Please use WebSocket Streams for live updates to avoid polling the API."
+)
+_REQUESTS: Final = "Too many requests; current limit is %d requests per 5 MINUTE."
 
 
 class Window:
@@ -88,9 +93,10 @@ class Throttle:
         used = self._weight.add(ip, weight, now_ns)
         requests = self._requests.add(ip, 1, now_ns)
         if used > self.settings.weight_per_minute:
-            self._refuse(ip, self._weight, "request weight", "1 MINUTE", now_ns)
+            self._refuse(ip, self._weight, _WEIGHT % self.settings.weight_per_minute, now_ns)
         if requests > self.settings.requests_per_5_minutes:
-            self._refuse(ip, self._requests, "raw requests", "5 MINUTE", now_ns)
+            most = self.settings.requests_per_5_minutes
+            self._refuse(ip, self._requests, _REQUESTS % most, now_ns)
         return used
 
     def admit_orders(self, user_id: int, count: int, now_ns: int) -> None:
@@ -159,20 +165,10 @@ class Throttle:
         self.refused += 1
         raise _banned(until_ns, now_ns)
 
-    def _refuse(self, ip: str, window: Window, what: str, interval: str, now_ns: int) -> None:
+    def _refuse(self, ip: str, window: Window, message: str, now_ns: int) -> None:
         self.refused += 1
         if self._refusals.add(ip, 1, now_ns) > self.settings.ban_after_refusals:
             raise _banned(self._ban(ip, now_ns), now_ns)
-        if what == "request weight":
-            most = self.settings.weight_per_minute
-            message = (
-                f"Too much request weight used; current limit is {most} request weight per"
-                f" {interval}. Please use WebSocket Streams for live updates to avoid polling"
-                " the API."
-            )
-        else:
-            most = self.settings.requests_per_5_minutes
-            message = f"Too many requests; current limit is {most} requests per {interval}."
         raise ApiError(TOO_MANY, -1003, message, retry_after_s=window.seconds_left(now_ns))
 
     def _ban(self, ip: str, now_ns: int) -> int:

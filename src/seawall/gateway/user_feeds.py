@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seawall.gateway.encode import encode_json
+from seawall.gateway.metrics import Metrics
 from seawall.gateway.socket_protocol import Socket, text_frame
 from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
 from seawall.gateway.user_stream import Message, Translator
@@ -54,12 +55,12 @@ class Feed:
 class UserFeeds:
     """All feeds of one gateway."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, metrics: Metrics) -> None:
         self._node = node
+        self._metrics = metrics
         self._by_user: dict[int, dict[Feed, None]] = {}
         self._listened: tuple[dict[int, int], dict[int, int]] = ({}, {})
         """By unit of time, how many feeds each user has in it."""
-        self.messages = 0
 
     def __len__(self) -> int:
         return sum(len(feeds) for feeds in self._by_user.values())
@@ -156,7 +157,7 @@ class UserFeeds:
 
     def _send(self, user_id: int, message: Message, *, microseconds: bool) -> None:
         payload = encode_json(message)
-        self.messages += 1
+        self._metrics.stream_messages += 1
         for feed in self._by_user.get(user_id, ()):
             if feed.microseconds == microseconds:
                 feed.send(payload)

@@ -17,7 +17,14 @@ from msgspec import Raw, Struct, field
 from seawall.gateway import errors
 from seawall.gateway import stream_payloads as payloads
 from seawall.gateway.auth import Credential, check_timestamp
-from seawall.gateway.context import Caller, Context, Method, Security, checked_command_id
+from seawall.gateway.context import (
+    PERMISSIONS,
+    Caller,
+    Context,
+    Method,
+    Security,
+    checked_command_id,
+)
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
 from seawall.gateway.methods import WS_METHODS, call, weight_of
@@ -36,7 +43,6 @@ _VERSION: Final = "v3/"
 _SHOW_LIMITS: Final = "returnRateLimits"
 """Every request may have it; no handler reads it, but a signature covers it."""
 _AUTHENTICATION: Final = frozenset({"apiKey", "signature", "timestamp", "recvWindow"})
-_PERMISSIONS: Final = {Security.USER_DATA: "read", Security.TRADE: "trade"}
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _NULL: Final = Raw(b"null")
 
@@ -174,7 +180,7 @@ class ApiSession:
         params = Params(read, microseconds=self._microseconds)
         now_ns = self._context.now_ns()
         self._context.throttle.admit(self._ip, weight_of(method, params), now_ns)
-        permission = _PERMISSIONS.get(method.security)
+        permission = PERMISSIONS.get(method.security)
         if permission is not None:
             return self._caller(self._authenticate(values, permission), command_id), params
         api_key = read.pop("apiKey", "") or self._api_key

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.gateway.streams.cell import START_NS, Cell, place
 
+from seawall.gateway.metrics import Metrics
 from seawall.gateway.publisher import Publisher
 from seawall.gateway.socket_protocol import Socket
 from seawall.gateway.stream_names import parse_stream
@@ -47,10 +48,11 @@ class Stage:
 
     def __init__(self, data: Path) -> None:
         self.views = Views.open(data)
+        self.metrics = Metrics()
         self.publisher: Publisher | None = None
         self.cell = Cell(self._entry)
         self.spot = self.cell.state
-        self.publisher = Publisher(cast("Node", self))
+        self.publisher = Publisher(cast("Node", self), self.metrics)
 
     def place(self, user_id: int, *args: str, **more: Any) -> None:
         self.cell.commit(place(user_id, *args, **more))
@@ -291,17 +293,17 @@ async def test_what_nobody_hears_is_never_encoded(stage: Stage) -> None:
     await stage.tick()
     publisher = stage.publisher
     assert publisher is not None
-    assert (publisher.topics, publisher.messages) == (0, 0)
+    assert (publisher.topics, stage.metrics.stream_messages) == (0, 0)
     crowd = [stage.listen("btcusdt@trade") for _ in range(100)]
     stage.place(2, "BUY", "MARKET", "0.1", "-", "again")
-    assert publisher.messages == 1
+    assert stage.metrics.stream_messages == 1
     assert all(len(each.take()) == 1 for each in crowd)
     stream = parse_stream("btcusdt@trade")
     assert stream is not None
     for each in crowd:
         publisher.unsubscribe(stream, each)
     stage.place(2, "BUY", "MARKET", "0.1", "-", "unheard")
-    assert (publisher.topics, publisher.messages) == (0, 1)
+    assert (publisher.topics, stage.metrics.stream_messages) == (0, 1)
 
 
 async def test_the_clock_keeps_each_speed(stage: Stage) -> None:

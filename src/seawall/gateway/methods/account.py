@@ -3,7 +3,7 @@
 from seawall.core.spot_state import Market, SpotState
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
-from seawall.gateway.encode import amount_text
+from seawall.gateway.encode import ZERO, amount_text
 from seawall.gateway.methods.order_terms import market_of
 from seawall.gateway.params import Params
 from seawall.model.instruments import FeeTier
@@ -40,18 +40,12 @@ def shown_balances(context: Context, user_id: int, *, omit_zero: bool) -> list[d
 async def account_status(context: Context, caller: Caller, params: Params) -> object:
     state = context.node.spot
     tier = tier_of(state, caller.user_id)
-    maker, taker = rate_text(tier.maker_ppm), rate_text(tier.taker_ppm)
     return {
         "makerCommission": tier.maker_ppm // 100,
         "takerCommission": tier.taker_ppm // 100,
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": {
-            "maker": maker,
-            "taker": taker,
-            "buyer": "0.00000000",
-            "seller": "0.00000000",
-        },
+        "commissionRates": _rates(tier, sides=True),
         "canTrade": "trade" in caller.permissions and context.node.ready,
         "canWithdraw": False,
         "canDeposit": False,
@@ -73,12 +67,15 @@ def _no_discount() -> dict[str, object]:
         "enabledForAccount": False,
         "enabledForSymbol": False,
         "discountAsset": "BNB",
-        "discount": "0.00000000",
+        "discount": ZERO,
     }
 
 
-def _nothing() -> dict[str, str]:
-    return {"maker": "0.00000000", "taker": "0.00000000"}
+def _rates(tier: FeeTier | None, *, sides: bool = False) -> dict[str, str]:
+    """Show a tier's fees, or none; `sides` adds those by side, which are always zero."""
+    maker, taker = (0, 0) if tier is None else (tier.maker_ppm, tier.taker_ppm)
+    shown = {"maker": rate_text(maker), "taker": rate_text(taker)}
+    return shown | {"buyer": ZERO, "seller": ZERO} if sides else shown
 
 
 async def commission(context: Context, caller: Caller, params: Params) -> object:
@@ -86,14 +83,9 @@ async def commission(context: Context, caller: Caller, params: Params) -> object
     tier = tier_of(context.node.spot, caller.user_id)
     return {
         "symbol": market.symbol,
-        "standardCommission": {
-            "maker": rate_text(tier.maker_ppm),
-            "taker": rate_text(tier.taker_ppm),
-            "buyer": "0.00000000",
-            "seller": "0.00000000",
-        },
-        "specialCommission": {**_nothing(), "buyer": "0.00000000", "seller": "0.00000000"},
-        "taxCommission": {**_nothing(), "buyer": "0.00000000", "seller": "0.00000000"},
+        "standardCommission": _rates(tier, sides=True),
+        "specialCommission": _rates(None, sides=True),
+        "taxCommission": _rates(None, sides=True),
         "discount": _no_discount(),
     }
 
@@ -102,12 +94,9 @@ def order_test_commission(context: Context, caller: Caller) -> dict[str, object]
     """Answer order/test with computeCommissionRates."""
     tier = tier_of(context.node.spot, caller.user_id)
     return {
-        "standardCommissionForOrder": {
-            "maker": rate_text(tier.maker_ppm),
-            "taker": rate_text(tier.taker_ppm),
-        },
-        "specialCommissionForOrder": _nothing(),
-        "taxCommissionForOrder": _nothing(),
+        "standardCommissionForOrder": _rates(tier),
+        "specialCommissionForOrder": _rates(None),
+        "taxCommissionForOrder": _rates(None),
         "discount": _no_discount(),
     }
 

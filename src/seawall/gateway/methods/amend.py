@@ -5,12 +5,13 @@ from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.encode import scale_of
 from seawall.gateway.methods.list_answers import contingency_text, list_orders
+from seawall.gateway.methods.order_answers import conditional, list_id
 from seawall.gateway.methods.order_terms import market_of
 from seawall.gateway.methods.orders import execute, present_state, read_which, repeated
 from seawall.gateway.params import Params
 from seawall.model.commands import AmendOrder
 from seawall.model.events import OrderAmended
-from seawall.model.ids import NO_ORDER_LIST, UserId
+from seawall.model.ids import UserId
 from seawall.model.trading import Side
 from seawall.node.driver import Committed
 from seawall.views.rows import AmendmentRow
@@ -55,14 +56,13 @@ def _amended(
         if isinstance(event, OrderAmended) and _named(event, command)
     )
     order, scale = event.order, scale_of(market.instrument)
-    order_list = order.order_list
     answer: dict[str, object] = {
         "transactTime": params.time(committed.at_ns),
         "executionId": committed.sequence,
         "amendedOrder": {
             "symbol": market.symbol,
             "orderId": order.order_id,
-            "orderListId": NO_ORDER_LIST if order_list is None else order_list.order_list_id,
+            "orderListId": list_id(order),
             "origClientOrderId": event.previous_client_order_id,
             "clientOrderId": event.client_order_id,
             "price": scale.price(event.price_ticks),
@@ -77,8 +77,10 @@ def _amended(
             "side": Side.BUY if order.is_buy else Side.SELL,
             "workingTime": params.time(event.working_ns) if event.working_ns >= 0 else -1,
             "selfTradePreventionMode": order.stp_mode,
+            **conditional(order, scale),
         },
     }
+    order_list = order.order_list
     if order_list is not None:
         ids = [each.order_id for each in order_list.orders]
         answer["listStatus"] = {

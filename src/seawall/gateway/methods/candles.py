@@ -8,14 +8,9 @@ from seawall.gateway.context import Caller, Context, Method
 from seawall.gateway.encode import Scale, scale_of
 from seawall.gateway.methods.order_terms import market_of
 from seawall.gateway.params import Params
+from seawall.views.periods import INTERVALS
 from seawall.views.rows import Candle
 
-INTERVALS = frozenset(
-    {
-        "1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d",
-        "1w", "1M",
-    }
-)  # fmt: skip
 _ZONE = re.compile(r"([+-]?)([0-9]{1,2})(?::([0-5][0-9]))?", re.ASCII)
 _ZONE_MIN, _ZONE_MAX = -12 * 60, 14 * 60
 _PARAMS = frozenset({"symbol", "interval", "startTime", "endTime", "timeZone", "limit"})

@@ -1,15 +1,8 @@
 """Futures, which are not there yet.  The rule: clients that look for them find an empty market."""
 
 from seawall.gateway.context import Caller, Context, Method
+from seawall.gateway.methods.general import ping, server_time
 from seawall.gateway.params import Params
-
-
-async def ping(context: Context, caller: Caller, params: Params) -> object:
-    return {}
-
-
-async def server_time(context: Context, caller: Caller, params: Params) -> object:
-    return {"serverTime": params.time(context.now_ns())}
 
 
 async def exchange_info(context: Context, caller: Caller, params: Params) -> object:

@@ -44,14 +44,7 @@ def _trade(row: TradeRow, scale: Scale, params: Params) -> dict[str, object]:
     }
 
 
-async def recent_trades(context: Context, caller: Caller, params: Params) -> object:
-    market = market_of(context, params)
-    rows = await context.node.views.trades(market.symbol, None, params.limit(500, 1_000))
-    scale = scale_of(market.instrument)
-    return [_trade(row, scale, params) for row in rows]
-
-
-async def historical_trades(context: Context, caller: Caller, params: Params) -> object:
+async def trades(context: Context, caller: Caller, params: Params) -> object:
     market = market_of(context, params)
     rows = await context.node.views.trades(
         market.symbol, params.integer("fromId"), params.limit(500, 1_000)
@@ -115,7 +108,7 @@ METHODS = (
         name="trades.recent",
         rest=("GET /api/v3/trades", "GET /api/v1/trades"),
         websocket=True,
-        handler=recent_trades,
+        handler=trades,
         weight=25,
         params=frozenset({"symbol", "limit"}),
         summary="The latest trades.",
@@ -124,7 +117,7 @@ METHODS = (
         name="trades.historical",
         rest=("GET /api/v3/historicalTrades", "GET /api/v1/historicalTrades"),
         websocket=True,
-        handler=historical_trades,
+        handler=trades,
         weight=25,
         params=frozenset({"symbol", "limit", "fromId"}),
         summary="Trades from an id on.",

@@ -21,6 +21,7 @@ from seawall.model.events import (
     OrderTriggered,
     Traded,
 )
+from seawall.model.ids import NO_ORDER_LIST
 from seawall.model.orders import Order
 from seawall.model.trading import OrderStatus, OrderType, Side
 from seawall.views.rows import OrderRow
@@ -112,11 +113,10 @@ def accepted(
     """Answer a new order; `response` is newOrderRespType, None for the type's own."""
     kind = response or (FULL if order.order_type in _FULL_BY_DEFAULT else ACK)
     at = params.time(at_ns)
-    order_list = order.order_list
     answer: dict[str, object] = {
         "symbol": market.symbol,
         "orderId": order.order_id,
-        "orderListId": -1 if order_list is None else order_list.order_list_id,
+        "orderListId": list_id(order),
         "clientOrderId": terms.client_order_id,
         "transactTime": at,
     }
@@ -154,12 +154,11 @@ def canceled(
 ) -> dict[str, object]:
     """Answer for an order that has been canceled: it has ended, so its fields stand still."""
     scale = scale_of(market.instrument)
-    order_list = order.order_list
     answer: dict[str, object] = {
         "symbol": market.symbol,
         "origClientOrderId": order.client_order_id,
         "orderId": order.order_id,
-        "orderListId": -1 if order_list is None else order_list.order_list_id,
+        "orderListId": list_id(order),
         "clientOrderId": cancel_client_order_id,
         "transactTime": params.time(at_ns),
         "price": scale.price(order.price_ticks),
@@ -172,18 +171,30 @@ def canceled(
         "type": order.order_type,
         "side": Side.BUY if order.is_buy else Side.SELL,
     }
-    if order.stop_ticks:
-        answer["stopPrice"] = scale.price(order.stop_ticks)
-    if order.trailing_bps:
-        answer["trailingDelta"] = order.trailing_bps
-    if order.iceberg_lots:
-        answer["icebergQty"] = scale.size(order.iceberg_lots)
-    if order.strategy_id >= 0:
-        answer["strategyId"] = order.strategy_id
-    if order.strategy_type >= 0:
-        answer["strategyType"] = order.strategy_type
+    answer |= conditional(order, scale)
     answer["selfTradePreventionMode"] = order.stp_mode
     return answer
+
+
+def conditional(order: Order | OrderRow, scale: Scale) -> dict[str, object]:
+    """Show what only some orders have; none of it changes after acceptance."""
+    shown: dict[str, object] = {}
+    if order.stop_ticks:
+        shown["stopPrice"] = scale.price(order.stop_ticks)
+    if order.trailing_bps:
+        shown["trailingDelta"] = order.trailing_bps
+    if order.iceberg_lots:
+        shown["icebergQty"] = scale.size(order.iceberg_lots)
+    if order.strategy_id >= 0:
+        shown["strategyId"] = order.strategy_id
+    if order.strategy_type >= 0:
+        shown["strategyType"] = order.strategy_type
+    return shown
+
+
+def list_id(order: Order) -> int:
+    order_list = order.order_list
+    return NO_ORDER_LIST if order_list is None else order_list.order_list_id
 
 
 def row_answer(market: Market, row: OrderRow, params: Params) -> dict[str, object]:
@@ -212,14 +223,9 @@ def row_answer(market: Market, row: OrderRow, params: Params) -> dict[str, objec
         "origQuoteOrderQty": scale.quote(row.quote_amount),
         "selfTradePreventionMode": row.stp_mode,
     }
-    if row.trailing_bps:
-        answer["trailingDelta"] = row.trailing_bps
+    answer |= conditional(row, scale)
     if row.trail_ticks:
         answer["trailingTime"] = params.time(row.updated_ns)
-    if row.strategy_id >= 0:
-        answer["strategyId"] = row.strategy_id
-    if row.strategy_type >= 0:
-        answer["strategyType"] = row.strategy_type
     if row.prevented_match_id >= 0:
         answer["preventedMatchId"] = row.prevented_match_id
     if row.prevented_lots:
@@ -229,13 +235,12 @@ def row_answer(market: Market, row: OrderRow, params: Params) -> dict[str, objec
 
 def live_row(order: Order) -> OrderRow:
     """Return an open order's row straight from the core's state."""
-    order_list = order.order_list
     return OrderRow(
         order_id=order.order_id,
         user_id=order.user_id,
         symbol=order.symbol,
         client_order_id=order.client_order_id,
-        order_list_id=-1 if order_list is None else order_list.order_list_id,
+        order_list_id=list_id(order),
         side=Side.BUY if order.is_buy else Side.SELL,
         type=order.order_type,
         time_in_force=order.time_in_force,

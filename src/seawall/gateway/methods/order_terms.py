@@ -132,10 +132,7 @@ _INT32_MAX = (1 << 31) - 1
 
 def market_of(context: Context, params: Params) -> Market:
     """Return the market that `symbol` names, or raise -1121."""
-    market = context.node.spot.markets.get(params.need_symbol())
-    if market is None:
-        raise errors.bad_symbol()
-    return market
+    return known_market(context, params.need_symbol())
 
 
 def known_market(context: Context, symbol: str) -> Market:

@@ -24,7 +24,7 @@ def __init__(symbol: String[12], decimals: uint8, supply: uint256):
 
 
 @external
-def transfer(receiver: address, value: uint256):
-    self.balanceOf[msg.sender] -= value
-    self.balanceOf[receiver] += value
-    log Transfer(sender=msg.sender, receiver=receiver, value=value)
+def transfer(receiver: address, amount: uint256):
+    self.balanceOf[msg.sender] -= amount
+    self.balanceOf[receiver] += amount
+    log Transfer(sender=msg.sender, receiver=receiver, value=amount)

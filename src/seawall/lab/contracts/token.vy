@@ -36,35 +36,35 @@ def __init__(symbol: String[12], decimals: uint8, supply: uint256, fee_per_mille
 
 
 @internal
-def _move(sender: address, receiver: address, value: uint256):
-    fee: uint256 = value * self.fee_per_mille // 1000
-    self.balanceOf[sender] -= value
-    self.balanceOf[receiver] += value - fee
+def _move(sender: address, receiver: address, amount: uint256):
+    fee: uint256 = amount * self.fee_per_mille // 1000
+    self.balanceOf[sender] -= amount
+    self.balanceOf[receiver] += amount - fee
     self.totalSupply -= fee
-    log Transfer(sender=sender, receiver=receiver, value=value)
+    log Transfer(sender=sender, receiver=receiver, value=amount)
 
 
 @external
-def transfer(receiver: address, value: uint256) -> bool:
+def transfer(receiver: address, amount: uint256) -> bool:
     if self.refuses:
         return False
-    self._move(msg.sender, receiver, value)
+    self._move(msg.sender, receiver, amount)
     return True
 
 
 @external
-def transferFrom(sender: address, receiver: address, value: uint256) -> bool:
+def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
     if self.refuses:
         return False
-    self.allowance[sender][msg.sender] -= value
-    self._move(sender, receiver, value)
+    self.allowance[sender][msg.sender] -= amount
+    self._move(sender, receiver, amount)
     return True
 
 
 @external
-def approve(spender: address, value: uint256) -> bool:
-    self.allowance[msg.sender][spender] = value
-    log Approval(owner=msg.sender, spender=spender, value=value)
+def approve(spender: address, amount: uint256) -> bool:
+    self.allowance[msg.sender][spender] = amount
+    log Approval(owner=msg.sender, spender=spender, value=amount)
     return True
 
 

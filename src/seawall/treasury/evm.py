@@ -1,0 +1,96 @@
+"""An EVM network behind the `Chain` port.  The rule: what leaves is a plain payment."""
+
+from collections.abc import Collection
+
+from seawall.node.clock import Clock
+from seawall.treasury.chain import (
+    AddressError,
+    Decoded,
+    EvmUnsigned,
+    PaymentOrder,
+    RefusedError,
+    UnknownError,
+    Unsigned,
+    parse_lane_slot,
+)
+from seawall.treasury.compared import ComparedChain
+from seawall.treasury.endpoints import Failure
+from seawall.treasury.evm_bytes import TRANSFER_GAS, call_of, canonical_address, decode_signed
+from seawall.treasury.evm_endpoint import EvmEndpoint
+from seawall.treasury.settings import ChainSettings
+
+
+class EvmChain(ComparedChain):
+    """One network through all its endpoints."""
+
+    def __init__(self, settings: ChainSettings, clock: Clock) -> None:
+        settings.check()
+        self._settings = settings
+        self._tokens = frozenset(canonical_address(token) for token in settings.tokens)
+        self._nodes = {
+            endpoint.name: EvmEndpoint(
+                endpoint.name,
+                endpoint.url,
+                chain_id=settings.chain_id,
+                fees=settings.fees,
+                measured=self._tokens,
+            )
+            for endpoint in settings.endpoints
+        }
+        super().__init__(settings.network, self._nodes.values(), settings.terms, clock)
+
+    async def build(self, order: PaymentOrder, taken: Collection[str] = ()) -> Unsigned:
+        """Return the transaction for the order's one slot, with gas by the nodes' estimate."""
+        if len(order.slots) != 1 or order.slots[0] in taken:
+            raise RefusedError("an EVM payment is ordered with one free slot")
+        lane, nonce = parse_lane_slot(order.slots[0])
+        if lane != order.source:
+            raise RefusedError("the slot is of another account")
+        to, value, data = call_of(order)
+        gas = await self._gas(order.source, to, value, data)
+        return Unsigned(
+            slots=order.slots,
+            max_cost=gas * order.quote.most,
+            fields=EvmUnsigned(
+                chain_id=self._settings.chain_id,
+                source=lane,
+                nonce=nonce,
+                to=to,
+                value=value,
+                data="0x" + data.hex(),
+                gas=gas,
+                tip_per_gas=min(order.quote.tip, order.quote.most),
+                most_per_gas=order.quote.most,
+            ),
+        )
+
+    async def _gas(self, source: str, to: str, value: int, data: bytes) -> int:
+        answers = await self._gather(
+            "gas",
+            lambda one: self._nodes[one.name].gas(source, to, value, data),
+            want=self._enough,
+        )
+        quorum = self.endpoints.terms.quorum
+        estimates = [answer for answer in answers.values() if isinstance(answer, int)]
+        refusals = [answer for answer in answers.values() if isinstance(answer, str)]
+        if len(refusals) >= quorum:
+            raise RefusedError(refusals[0])
+        if len(estimates) < quorum:
+            failures = [one.reason for one in answers.values() if isinstance(one, Failure)]
+            raise UnknownError("gas: " + "; ".join([*refusals, *failures, "no quorum"]))
+        most = max(estimates)
+        if most > TRANSFER_GAS:
+            # What a contract does may cost more by the time it is mined.
+            most += most * self._settings.extra_gas_per_cent // 100
+        if most > self._settings.most_gas:
+            raise RefusedError(f"it would take {most} gas, above the limit")
+        return most
+
+    def decode(self, signed: bytes) -> Decoded:
+        return decode_signed(signed, self._settings.chain_id)
+
+    def valid_address(self, text: str) -> str:
+        address = canonical_address(text)
+        if address in self._tokens:
+            raise AddressError("this is the token's own contract: what goes there is lost")
+        return address

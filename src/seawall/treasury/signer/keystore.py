@@ -1,0 +1,183 @@
+"""Where keys are.  The rule: a key leaves its store as a signature only.
+
+`KeyStore` is the port: a key management service or a hardware module stands behind it the same way
+as the file.  The file is sealed with AES-256-GCM under a key that scrypt makes of a passphrase.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from embit.bip32 import HDKey
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+from msgspec import Struct, ValidationError
+from msgspec.json import decode, encode
+
+from seawall.treasury.chain import EvmUnsigned
+
+_SALT_BYTES: Final = 16
+_NONCE_BYTES: Final = 12
+_SCRYPT_N: Final = 1 << 16
+DEPOSIT_PATH: Final = "m/44h/60h/0h/0"
+"""Below it stand the deposit addresses, by their index."""
+
+
+class KeyStoreError(Exception):
+    """The keystore cannot be opened, or has no such key; the message says which."""
+
+
+class SignedBytes(Struct, frozen=True, kw_only=True):
+    tx_id: str
+    raw: bytes
+
+
+class KeyStore(Protocol):
+    """Holds keys and signs with them."""
+
+    def wallets(self) -> frozenset[str]:
+        """Return the wallets' addresses, canonical."""
+
+    def deposit_address(self, index: int) -> str:
+        """Return the deposit address at an index, canonical."""
+
+    def deposit_key(self) -> str:
+        """Return the public key that deposit addresses derive from; "" when there is none."""
+
+    def sign(self, fields: EvmUnsigned, index: int | None) -> SignedBytes:
+        """Sign with the wallet's key, or the deposit address's; the same fields, the same bytes."""
+
+
+class _Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    version: int
+    cipher: str
+    n: int
+    salt: str
+    nonce: str
+    sealed: str
+
+
+class _Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    wallets: tuple[str, ...]
+    """Private keys, in hex."""
+    deposit_seed: str
+    """Seed of the deposit addresses, in hex; "" when there is none."""
+
+
+class FileKeyStore:
+    """Keys of an encrypted file, opened once, kept in this process only."""
+
+    def __init__(self, keys: _Keys) -> None:
+        accounts = [Account.from_key(key) for key in keys.wallets]
+        self._keys = {str(account.address): bytes(account.key) for account in accounts}
+        self._deposits: HDKey | None = None
+        if keys.deposit_seed:
+            root = HDKey.from_seed(bytes.fromhex(keys.deposit_seed))
+            self._deposits = root.derive(DEPOSIT_PATH)
+
+    @classmethod
+    def open(cls, path: Path, passphrase: str) -> "FileKeyStore":
+        """Unseal the file, or raise KeyStoreError."""
+        try:
+            sealed = decode(path.read_bytes(), type=_Sealed)
+            if (sealed.version, sealed.cipher) != (1, "aes-256-gcm/scrypt"):
+                raise KeyStoreError(f"{path}: version {sealed.version} is not known here")
+            cipher = AESGCM(_stretch(passphrase, bytes.fromhex(sealed.salt), sealed.n))
+            opened = cipher.decrypt(
+                bytes.fromhex(sealed.nonce), bytes.fromhex(sealed.sealed), _bound(sealed.n)
+            )
+            return cls(decode(opened, type=_Keys))
+        except OSError as error:
+            raise KeyStoreError(f"{path}: {error.strerror}") from None
+        except InvalidTag:
+            raise KeyStoreError(f"{path}: the passphrase does not open it") from None
+        except (ValidationError, ValueError) as error:
+            raise KeyStoreError(f"{path}: {error}") from None
+
+    def wallets(self) -> frozenset[str]:
+        return frozenset(self._keys)
+
+    def deposit_address(self, index: int) -> str:
+        return str(Account.from_key(self._deposit_secret(index)).address)
+
+    def deposit_key(self) -> str:
+        return "" if self._deposits is None else str(self._deposits.to_public().to_base58())
+
+    def sign(self, fields: EvmUnsigned, index: int | None) -> SignedBytes:
+        source = to_checksum_address(fields.source)
+        key = self._keys.get(source) if index is None else self._deposit_secret(index)
+        if key is None:
+            raise KeyStoreError(f"no key for {source}")
+        signed = Account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": fields.chain_id,
+                "nonce": fields.nonce,
+                "to": to_checksum_address(fields.to),
+                "value": fields.value,
+                "data": fields.data or "0x",
+                "gas": fields.gas,
+                "maxPriorityFeePerGas": fields.tip_per_gas,
+                "maxFeePerGas": fields.most_per_gas,
+                "accessList": [],
+            },
+            key,
+        )
+        return SignedBytes(tx_id="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
+
+    def _deposit_secret(self, index: int) -> bytes:
+        if self._deposits is None or not 0 <= index < 1 << 31:
+            raise KeyStoreError(f"no deposit address at {index}")
+        return bytes(self._deposits.derive([index]).key.secret)
+
+
+def create_keystore(
+    path: Path, passphrase: str, *, wallets: tuple[str, ...], deposit_seed: str, n: int = _SCRYPT_N
+) -> FileKeyStore:
+    """Seal the keys into a new file with mode 0600; an existing one is never overwritten."""
+    keys = _Keys(wallets=wallets, deposit_seed=deposit_seed)
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+    sealed = AESGCM(_stretch(passphrase, salt, n)).encrypt(nonce, encode(keys), _bound(n))
+    text = encode(
+        _Sealed(
+            version=1,
+            cipher="aes-256-gcm/scrypt",
+            n=n,
+            salt=salt.hex(),
+            nonce=nonce.hex(),
+            sealed=sealed.hex(),
+        )
+    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(text + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise KeyStoreError(f"{path}: {error.strerror}") from None
+    return FileKeyStore(keys)
+
+
+def import_v3(path: Path, passphrase: str) -> str:
+    """Return the private key of a wallet in the keystore format that Ethereum clients write."""
+    try:
+        return bytes(Account.decrypt(json.loads(path.read_text("utf-8")), passphrase)).hex()
+    except OSError as error:
+        raise KeyStoreError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeyStoreError(f"{path}: {error}") from None
+
+
+def _stretch(passphrase: str, salt: bytes, n: int) -> bytes:
+    if not 1 << 10 <= n <= 1 << 22:
+        raise ValueError("scrypt's n is out of range")
+    return Scrypt(salt=salt, length=32, n=n, r=8, p=1).derive(passphrase.encode())
+
+
+def _bound(n: int) -> bytes:
+    return b"seawall keystore 1 scrypt %d" % n

@@ -1,0 +1,215 @@
+"""What may be signed.  The rule: a slot pays one thing, a payment has one slot, limits hold.
+
+Sans-I/O: it decides from its own record of signatures, which the store replays after a restart.
+It trusts the node for nothing but the payment's name, and a wrong name can only be refused.
+"""
+
+from typing import Final
+
+from eth_utils.address import to_checksum_address
+from msgspec import Struct
+from msgspec.structs import replace
+
+from seawall.treasury.chain import EvmUnsigned, lane_slot
+from seawall.treasury.signer.content import Content, is_void, read_evm
+from seawall.treasury.signer.messages import Refusal, Refused, Sign, SignedSlot
+from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerSettings
+
+_SECOND_NS: Final = 1_000_000_000
+PAYMENT_CHARS: Final = 128
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What is about to be signed, and what it takes of the limits."""
+
+    network: str
+    payment: str
+    slot: str
+    content: Content
+    void: bool
+    fields: EvmUnsigned
+    index: int | None
+    units: int = 0
+    """Counted in the asset's window."""
+    cost: int = 0
+    """Counted in the native coin's window: the rise of the dearest fee."""
+
+
+class Signature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One decision to sign, as it stands on disk before the bytes leave."""
+
+    at_ns: int
+    plan: Plan
+    tx_id: str
+    signed: str
+
+
+class _Slot:
+    def __init__(self, first: Plan) -> None:
+        self.first = first
+        self.signatures: list[Signature] = []
+        self.voided = False
+
+
+class SignerPolicy:
+    """Judges requests; `record` everything it allowed once that is on disk."""
+
+    def __init__(self, settings: SignerSettings) -> None:
+        self._settings = settings
+        self._slots: dict[tuple[str, str], _Slot] = {}
+        self._payments: dict[tuple[str, str], str] = {}
+        self._spent: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self._newest_ns = 0
+
+    def decide(
+        self, request: Sign, *, at_ns: int, wallets: frozenset[str]
+    ) -> Plan | Signature | Refused:
+        """Return what to sign, what was signed for the same request, or why not.
+
+        `wallets` are the addresses that the keystore can sign for, the one at `index` included.
+        """
+        network = self._settings.networks.get(request.network)
+        if network is None:
+            return Refused(reason=Refusal.UNKNOWN_NETWORK, detail=request.network[:64])
+        fields = request.fields
+        if not isinstance(fields, EvmUnsigned):
+            # A UTXO network's place: read payee and units from `raw`, know the change as own, and
+            # let the coins be the slots.
+            return Refused(reason=Refusal.UNREADABLE, detail="coins are not signed yet")
+        if fields.chain_id != network.chain_id:
+            return Refused(reason=Refusal.WRONG_CHAIN, detail=str(network.chain_id))
+        content = read_evm(fields)
+        if content is None or not 0 < len(request.payment) <= PAYMENT_CHARS:
+            return Refused(reason=Refusal.UNREADABLE)
+        source = to_checksum_address(fields.source)
+        if source not in wallets:
+            return Refused(reason=Refusal.UNKNOWN_SOURCE, detail=source)
+        plan = Plan(
+            network=request.network,
+            payment=request.payment,
+            slot=lane_slot(source, fields.nonce),
+            content=content,
+            void=is_void(fields, content),
+            fields=fields,
+            index=request.index,
+        )
+        return self._judge(network, plan, at_ns)
+
+    def record(self, signature: Signature) -> None:
+        """Count a signature that is on disk."""
+        plan = signature.plan
+        slot = self._slots.setdefault((plan.network, plan.slot), _Slot(plan))
+        slot.signatures.append(signature)
+        slot.voided = slot.voided or plan.void
+        if not plan.void:
+            self._payments[plan.network, plan.payment] = plan.slot
+        for contract, units in ((plan.content.contract, plan.units), ("", plan.cost)):
+            if units:
+                rows = self._spent.setdefault((plan.network, contract), [])
+                rows.append((signature.at_ns, units))
+        self._newest_ns = max(self._newest_ns, signature.at_ns)
+
+    def slots(self, network: str, lane: str, from_nonce: int) -> tuple[SignedSlot, ...]:
+        """Return what was signed in a lane from a nonce up."""
+        found = [
+            SignedSlot(
+                nonce=slot.first.fields.nonce, payment=slot.first.payment, voided=slot.voided
+            )
+            for (where, _), slot in self._slots.items()
+            if where == network
+            and slot.first.fields.nonce >= from_nonce
+            and to_checksum_address(slot.first.fields.source) == lane
+        ]
+        return tuple(sorted(found, key=lambda slot: slot.nonce))
+
+    def _judge(self, network: NetworkLimits, plan: Plan, at_ns: int) -> Plan | Signature | Refused:
+        slot = self._slots.get((plan.network, plan.slot))
+        refused = _refuse_content(network, plan) or _refuse_again(slot, plan)
+        if refused is not None:
+            return refused
+        for known in slot.signatures if slot else ():
+            if known.plan.fields == plan.fields:
+                return known
+        refused = self._refuse_second_slot(plan) or _refuse_fees(network, slot, plan)
+        if refused is not None:
+            return refused
+        dearest = max((_cost(each.plan) for each in slot.signatures), default=0) if slot else 0
+        free = slot is not None or plan.void or plan.content.payee in _own(network)
+        counted = replace(
+            plan, units=0 if free else plan.content.units, cost=max(_cost(plan) - dearest, 0)
+        )
+        return self._refuse_amount(network, counted, at_ns) or counted
+
+    def _refuse_second_slot(self, plan: Plan) -> Refused | None:
+        earlier = self._payments.get((plan.network, plan.payment), plan.slot)
+        if plan.void or earlier == plan.slot or self._slots[plan.network, earlier].voided:
+            return None
+        return Refused(reason=Refusal.PAYMENT_SIGNED, detail=earlier)
+
+    def _refuse_amount(self, network: NetworkLimits, plan: Plan, at_ns: int) -> Refused | None:
+        now_ns = max(at_ns, self._newest_ns)
+        wanted = {plan.content.contract: plan.units}
+        wanted[""] = wanted.get("", 0) + plan.cost
+        for contract, units in wanted.items():
+            limits = _limits(network, contract)
+            if limits is None:
+                return Refused(reason=Refusal.UNKNOWN_ASSET, detail=contract)
+            if contract == plan.content.contract and plan.units > limits.payment_units:
+                return Refused(reason=Refusal.ABOVE_PAYMENT_LIMIT, detail=str(limits.payment_units))
+            since_ns = now_ns - limits.window_s * _SECOND_NS
+            rows = self._spent.get((plan.network, contract), [])
+            while rows and rows[0][0] <= since_ns:
+                rows.pop(0)
+            spent = sum(atoms for _, atoms in rows)
+            if units and spent + units > limits.window_units:
+                left = max(limits.window_units - spent, 0)
+                return Refused(reason=Refusal.ABOVE_WINDOW_LIMIT, detail=f"{left} left")
+        return None
+
+
+def _refuse_content(network: NetworkLimits, plan: Plan) -> Refused | None:
+    if plan.void:
+        return None
+    if _limits(network, plan.content.contract) is None:
+        return Refused(reason=Refusal.UNKNOWN_ASSET, detail=plan.content.contract)
+    if plan.index is not None and plan.content.payee not in _own(network):
+        return Refused(reason=Refusal.NOT_OWN_PAYEE, detail=plan.content.payee)
+    return None
+
+
+def _refuse_again(slot: "_Slot | None", plan: Plan) -> Refused | None:
+    """Refuse a slot that belongs to something else."""
+    if slot is None or plan.void:
+        return None
+    if slot.voided:
+        return Refused(reason=Refusal.SLOT_VOIDED, detail=plan.slot)
+    if (slot.first.content, slot.first.payment) != (plan.content, plan.payment):
+        return Refused(reason=Refusal.SLOT_SIGNED, detail=slot.first.payment)
+    return None
+
+
+def _refuse_fees(network: NetworkLimits, slot: "_Slot | None", plan: Plan) -> Refused | None:
+    fields = plan.fields
+    if fields.most_per_gas > network.most_per_gas or fields.gas > network.most_gas:
+        return Refused(reason=Refusal.FEE_ABOVE_CAP)
+    if slot is None:
+        return None
+    last = slot.signatures[-1].plan.fields
+    higher = fields.most_per_gas > last.most_per_gas and fields.tip_per_gas >= last.tip_per_gas
+    return None if higher else Refused(reason=Refusal.FEE_NOT_HIGHER)
+
+
+def _limits(network: NetworkLimits, contract: str) -> AssetLimits | None:
+    for each in network.assets:
+        known = to_checksum_address(each.contract) if each.contract else ""
+        if known == contract:
+            return each
+    return None
+
+
+def _own(network: NetworkLimits) -> frozenset[str]:
+    return frozenset(to_checksum_address(each) for each in network.own)
+
+
+def _cost(plan: Plan) -> int:
+    return plan.fields.gas * plan.fields.most_per_gas

@@ -1,0 +1,27 @@
+"""Real nodes for the treasury's tests, one of each kind per test file."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from seawall.lab.devchain import DevChain
+
+
+@pytest_asyncio.fixture
+async def devchain(tmp_path: Path) -> AsyncIterator[DevChain]:
+    """Start Anvil; it takes a quarter of a second."""
+    chain = DevChain(tmp_path / "anvil")
+    await chain.start()
+    yield chain
+    await chain.stop()
+
+
+@pytest.fixture(scope="session")
+def litecoind() -> str:
+    found = shutil.which("litecoind")
+    if found is None:
+        pytest.fail("litecoind is missing: apt-get install litecoind")
+    return found
