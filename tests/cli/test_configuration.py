@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from seawall.cli import configuration, definitions, settings
+from seawall.cli import configuration, definitions, funding_definitions, settings
 from seawall.cli.commands.config import as_toml
 from seawall.cli.configuration import ConfigurationError, load
 from seawall.gateway.settings import ThrottleSettings
@@ -26,6 +26,25 @@ min_notional = "{notional}"
 max_notional = "1000"
 """
 
+NETWORK = """
+[[network]]
+code = "X"
+name = "X"
+kind = "evm"
+chain_id = 5
+native = "ETH"
+finality = 3
+block_ms = 1
+"""
+TERMS = """
+chain_decimals = 18
+min_deposit = "1"
+min_withdrawal = "2"
+withdrawal_fee = "1"
+approval_above = "5"
+limited_max = "5"
+"""
+
 REFUSED = [
     ("[gateway]\n\nprot = 1\n", "cfg.toml:3: unknown key `gateway.prot`", "Did you mean `port`?"),
     ("[gatway]\nport = 1\n", "cfg.toml:1: unknown key `gatway`", "`gateway`"),
@@ -43,6 +62,15 @@ REFUSED = [
     (MARKET.format(tick="0.01", lot="0.000000001", notional="5"), "more than 8 decimals", ""),
     (MARKET.format(tick="0.00000001", lot="0.001", notional="5"), "whole number of USDT", ""),
     ("[tiers.1]\nmaker = '0'\ntaker = '0'\n", "`tiers.0` is missing", "every account"),
+    ("[[network]]\ncode = 'X'\n", "`network[0]`", ""),
+    (
+        NETWORK + "[[listing]]\nasset = 'ETH'\nnetwork = 'Y'\n" + TERMS,
+        "no network Y",
+        "[[network]]",
+    ),
+    (NETWORK + "[[listing]]\nasset = 'ETH'\nnetwork = 'X'\ncontract = '0x1'\n" + TERMS, "own", ""),
+    (NETWORK + NETWORK, "network X stands twice", ""),
+    (NETWORK + "[[daily_limit]]\ntier = 0\nasset = 'DOGE'\namount = '1'\n", "DOGE is no", "DOGE"),
     ("[tiers.a]\nmaker = '0'\ntaker = '0'\n", "`tiers.a`: a tier is a number", ""),
 ]
 
@@ -51,6 +79,8 @@ def check(file: Path | None, environment: dict[str, str]) -> settings.Configurat
     found = load(file, environment)
     definitions.tiers(found)
     definitions.instruments(found)
+    funding_definitions.listings(found)
+    funding_definitions.daily_limits(found)
     return found
 
 
@@ -82,6 +112,7 @@ def test_defaults_hold_and_name_every_setting() -> None:
         "gateway": settings.GatewaySection,
         "node": settings.NodeSection,
         "log": settings.LogSection,
+        "funding": settings.FundingSection,
     }
     for name, section in named.items():
         assert set(document[name]) == set(section.__struct_fields__), name
@@ -143,3 +174,17 @@ def test_units_come_out_exact() -> None:
     tier = definitions.tiers(found)[0]
     assert (tier.maker_ppm, tier.taker_ppm) == (1_000, 1_000)
     assert msgspec.json.encode(market)
+
+
+def test_a_demo_is_final_sooner_and_own_assets_bring_no_networks(tmp_path: Path) -> None:
+    (network,) = funding_definitions.networks(check(None, {}))
+    (demo,) = funding_definitions.networks(check(None, {"SEAWALL__EXCHANGE__DEMO": "true"}))
+    assert (network.finality, demo.finality) == (64, 3)
+    usdt = funding_definitions.listings(check(None, {}))[1]
+    assert (usdt.chain_decimals, usdt.min_withdrawal) == (6, 10 * 10**8)
+    file = tmp_path / "cfg.toml"
+    file.write_text(
+        "[assets.BTC]\nname = 'Bitcoin'\ndecimals = 8\n[assets.USDT]\nname = 'T'\ndecimals = 8\n"
+        + MARKET.format(tick="0.01", lot="0.001", notional="5")
+    )
+    assert funding_definitions.networks(check(file, {})) == []

@@ -4,7 +4,7 @@ Runs at every start.  What the configuration adds is listed; changed filters and
 what it no longer names stays, for users may own it.
 """
 
-from seawall.cli import definitions
+from seawall.cli import definitions, funding_definitions
 from seawall.cli.output import CliError
 from seawall.cli.settings import Configuration
 from seawall.model.commands import (
@@ -15,9 +15,17 @@ from seawall.model.commands import (
     SpotCommand,
 )
 from seawall.model.events import CommandRejected
+from seawall.model.funding_commands import (
+    FundingCommand,
+    ListNetwork,
+    OfferAsset,
+    SetAddressWait,
+)
 from seawall.model.instruments import Instrument
+from seawall.node.driver import Committed
 from seawall.node.node import Node
 
+NETWORK_UNITS = ("kind", "chain_id", "native", "native_decimals")
 UNITS = ("base", "quote", "base_decimals", "quote_decimals", "tick_price", "lot_size")
 
 
@@ -29,14 +37,24 @@ async def bootstrap(node: Node, configuration: Configuration) -> int:
         *_markets(node, configuration),
     ]
     for command in commands:
-        committed = await node.submit_spot(command)
-        for event in committed.events:
-            if isinstance(event, CommandRejected):
-                raise CliError(
-                    f"The configuration was refused: {event.reason} {event.detail}".rstrip(),
-                    "Compare it with what is listed already: seawall config check --data …",
-                )
-    return len(commands)
+        _accepted(await node.submit_spot(command))
+    # One step after the other: a network names assets, a listing names networks.
+    count = len(commands)
+    for step in (_funding_assets, _networks, _listings, _funding_rules):
+        funding = step(node, configuration)
+        for funding_command in funding:
+            _accepted(await node.submit_funding(funding_command))
+        count += len(funding)
+    return count
+
+
+def _accepted(committed: Committed) -> None:
+    refused = committed.answer
+    if isinstance(refused, CommandRejected):
+        raise CliError(
+            f"The configuration was refused: {refused.reason} {refused.detail}".rstrip(),
+            "Compare it with what is listed already: seawall config check --data …",
+        )
 
 
 def _assets(node: Node, configuration: Configuration) -> list[SpotCommand]:
@@ -51,6 +69,53 @@ def _assets(node: Node, configuration: Configuration) -> list[SpotCommand]:
                 f" and the configuration says {asset.decimals}.",
                 f"Set assets.{asset.code}.decimals back to {listed.decimals}.",
             )
+    return found
+
+
+def _funding_assets(node: Node, _configuration: Configuration) -> list[FundingCommand]:
+    """List in the funding cell what is listed in the spot cell, which has checked the units."""
+    listed = node.funding.book.assets
+    return [
+        ListAsset(asset=asset) for code, asset in node.spot.assets.items() if code not in listed
+    ]
+
+
+def _networks(node: Node, configuration: Configuration) -> list[FundingCommand]:
+    found: list[FundingCommand] = []
+    for network in funding_definitions.networks(configuration):
+        listed = node.funding.book.networks.get(network.code)
+        if listed is None:
+            found.append(ListNetwork(network=network))
+            continue
+        for name in NETWORK_UNITS:
+            if getattr(listed.network, name) != getattr(network, name):
+                raise CliError(
+                    f"Network {network.code} was listed with another {name.replace('_', ' ')}"
+                    " than the configuration says.",
+                    "Set it back; another chain is a new network with a new code.",
+                )
+    return found
+
+
+def _listings(node: Node, configuration: Configuration) -> list[FundingCommand]:
+    found: list[FundingCommand] = []
+    for listing in funding_definitions.listings(configuration):
+        known = node.funding.listing(listing.asset, listing.network)
+        if known is None or known.listing != listing:
+            found.append(OfferAsset(listing=listing))
+    return found
+
+
+def _funding_rules(node: Node, configuration: Configuration) -> list[FundingCommand]:
+    book = node.funding.book
+    found: list[FundingCommand] = [
+        limit
+        for limit in funding_definitions.daily_limits(configuration)
+        if book.daily_limits.get(f"{limit.tier}/{limit.asset}") != limit.atoms
+    ]
+    wait_ms = configuration.funding.address_wait_s * 1_000
+    if book.address_wait_ns != wait_ms * 1_000_000:
+        found.append(SetAddressWait(wait_ms=wait_ms))
     return found
 
 

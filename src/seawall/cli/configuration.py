@@ -19,6 +19,9 @@ from seawall.cli.settings import Configuration
 ENVIRONMENT_PREFIX: Final = "SEAWALL__"
 TABLES: Final = ("assets", "tiers", "markets")
 """Tables of things by name: a file replaces them whole."""
+LISTS: Final = ("network", "listing", "daily_limit")
+"""Lists of tables: a file replaces them whole, and one with its own
+assets or networks starts without any."""
 _HEADER: Final = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+")
 _PATH: Final = re.compile(r"\$([^`]*)")
 
@@ -57,6 +60,8 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Configuration:
         for name in TABLES:
             if isinstance(layer.get(name), dict):
                 merged[name] = {}
+        if "assets" in layer or "network" in layer:
+            merged |= {name: [] for name in LISTS}
         _merge(merged, layer)
         _convert(merged, source)
     for variable, path, value in _from_environment(environment, merged):

@@ -27,8 +27,8 @@ def tiers(configuration: Configuration) -> list[FeeTier]:
         found.append(
             FeeTier(
                 tier=int(number),
-                maker_ppm=_exact(f"{place}.maker", section.maker, PPM_DECIMALS),
-                taker_ppm=_exact(f"{place}.taker", section.taker, PPM_DECIMALS),
+                maker_ppm=exact(f"{place}.maker", section.maker, PPM_DECIMALS),
+                taker_ppm=exact(f"{place}.taker", section.taker, PPM_DECIMALS),
                 max_orders=section.max_orders,
             )
         )
@@ -63,16 +63,16 @@ def _instrument(symbol: str, market: MarketSection, configuration: Configuration
     quote = configuration.assets[market.quote].decimals
 
     def price(key: str, text: str) -> int:
-        return _exact(f"markets.{symbol}.{key}", text, PRICE_DECIMALS)
+        return exact(f"markets.{symbol}.{key}", text, PRICE_DECIMALS)
 
     def size(key: str, text: str) -> int:
-        return _exact(f"markets.{symbol}.{key}", text, base)
+        return exact(f"markets.{symbol}.{key}", text, base)
 
     def notional(key: str, text: str) -> int:
-        return _exact(f"markets.{symbol}.{key}", text, quote)
+        return exact(f"markets.{symbol}.{key}", text, quote)
 
     def ppm(key: str, text: str) -> int:
-        return _exact(f"markets.{symbol}.{key}", text, PPM_DECIMALS)
+        return exact(f"markets.{symbol}.{key}", text, PPM_DECIMALS)
 
     return Instrument(
         symbol=Symbol(symbol),
@@ -104,7 +104,8 @@ def _instrument(symbol: str, market: MarketSection, configuration: Configuration
     )
 
 
-def _exact(place: str, text: str, decimals: int) -> int:
+def exact(place: str, text: str, decimals: int) -> int:
+    """Return the amount as a whole number of units, or name the place that is wrong."""
     try:
         return parse_decimal(text, decimals)
     except DecimalSyntaxError as error:

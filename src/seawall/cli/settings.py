@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from seawall.gateway.settings import ThrottleSettings
+from seawall.model.funding import NetworkKind
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +76,46 @@ class MarketSection(Section, frozen=True, kw_only=True):
     trailing_max_bps: int = 2_000
 
 
+class NetworkSection(Section, frozen=True, kw_only=True):
+    """One chain; listed once, then it stays as it is."""
+
+    code: str
+    name: str
+    kind: NetworkKind
+    chain_id: int
+    native: str
+    finality: Annotated[int, Meta(ge=1)]
+    finality_in_demo: Annotated[int, Meta(ge=0)] = 0  # as finality
+    block_ms: Annotated[int, Meta(ge=1)]
+
+
+class ListingSection(Section, frozen=True, kw_only=True):
+    """One asset on one network; amounts are decimal numbers in quotes."""
+
+    asset: str
+    network: str
+    contract: str = ""  # the network's own coin
+    chain_decimals: Annotated[int, Meta(ge=0, le=36)]
+    min_deposit: str
+    min_withdrawal: str
+    withdrawal_fee: str
+    approval_above: str
+    limited_max: str
+    hot_floor: str = "0"
+
+
+class DailyLimitSection(Section, frozen=True, kw_only=True):
+    """What users of a tier may withdraw of an asset in 24 hours."""
+
+    tier: Annotated[int, Meta(ge=0)]
+    asset: str
+    amount: str
+
+
+class FundingSection(Section, frozen=True, kw_only=True):
+    address_wait_s: Annotated[int, Meta(ge=0)]
+
+
 class Configuration(Section, frozen=True, kw_only=True):
     """The whole of it."""
 
@@ -82,6 +123,10 @@ class Configuration(Section, frozen=True, kw_only=True):
     gateway: GatewaySection
     node: NodeSection
     log: LogSection
+    funding: FundingSection
     assets: dict[str, AssetSection] = field(default_factory=dict)
     tiers: dict[str, TierSection] = field(default_factory=dict)
     markets: dict[str, MarketSection] = field(default_factory=dict)
+    network: list[NetworkSection] = field(default_factory=list)
+    listing: list[ListingSection] = field(default_factory=list)
+    daily_limit: list[DailyLimitSection] = field(default_factory=list)

@@ -2,17 +2,20 @@
 
 import os
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from rich.table import Table
 
-from seawall.cli import definitions
+from seawall.cli import definitions, funding_definitions
 from seawall.cli.configuration import load
 from seawall.cli.options import Config, Json
 from seawall.cli.output import human, print_json
 from seawall.cli.settings import Configuration
 from seawall.model.amounts import format_decimal
-from seawall.model.instruments import Instrument
+from seawall.model.funding import Listing
+from seawall.model.ids import AssetCode
+from seawall.model.instruments import Asset, Instrument
 
 
 def check(*, config: Config = None, json: Json = False) -> int:
@@ -21,16 +24,31 @@ def check(*, config: Config = None, json: Json = False) -> int:
     assets = definitions.assets(found)
     tiers = definitions.tiers(found)
     markets = definitions.instruments(found)
+    networks = funding_definitions.networks(found)
+    listings = funding_definitions.listings(found)
+    limits = funding_definitions.daily_limits(found)
     if json:
-        print_json({"valid": True, "assets": assets, "tiers": tiers, "markets": markets})
+        print_json(
+            {
+                "valid": True,
+                "assets": assets,
+                "tiers": tiers,
+                "markets": markets,
+                "networks": networks,
+                "listings": listings,
+                "dailyLimits": limits,
+            }
+        )
         return 0
     human.print(_markets(markets))
     fees = Table("tier", "maker", "taker", title="fees", title_justify="left", box=None)
     for tier in tiers:
         fees.add_row(str(tier.tier), _percent(tier.maker_ppm), _percent(tier.taker_ppm))
     human.print(fees)
+    human.print(_listings(listings, {asset.code: asset for asset in assets}))
     human.print(
-        f"[green]✓[/] The configuration is valid: {len(assets)} assets, {len(markets)} markets;"
+        f"[green]✓[/] The configuration is valid: {len(assets)} assets, {len(markets)} markets,"
+        f" {len(networks)} networks;"
         f" it would listen on {found.gateway.host}:{found.gateway.port}"
         f" and keep its data in {found.exchange.data}."
     )
@@ -54,8 +72,13 @@ def as_toml(configuration: Configuration) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def _write(table: dict[str, object], path: tuple[str, ...], lines: list[str]) -> None:
-    values = {name: value for name, value in table.items() if not isinstance(value, dict)}
+def _write(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    lists = {name: value for name, value in table.items() if _is_tables(value)}
+    values = {
+        name: value
+        for name, value in table.items()
+        if not isinstance(value, dict) and name not in lists
+    }
     if path and values:
         lines.append(f"\n[{'.'.join(path)}]")
     # JSON's texts, numbers, booleans and lists are also TOML's.
@@ -63,6 +86,14 @@ def _write(table: dict[str, object], path: tuple[str, ...], lines: list[str]) ->
     for name, value in table.items():
         if isinstance(value, dict):
             _write(value, (*path, name), lines)
+    for name, rows in lists.items():
+        for row in rows:
+            lines.append(f"\n[[{'.'.join((*path, name))}]]")
+            _write(row, (), lines)
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def _markets(markets: list[Instrument]) -> Table:
@@ -76,6 +107,21 @@ def _markets(markets: list[Instrument]) -> Table:
         table.add_row(
             market.symbol, tick, _plain(market.lot_size, market.base_decimals), *notionals
         )
+    return table
+
+
+def _listings(listings: list[Listing], assets: dict[AssetCode, Asset]) -> Table:
+    columns = ("asset", "network", "least deposit", "least withdrawal", "fee", "two people above")
+    table = Table(*columns, title="money in and out", title_justify="left", box=None)
+    for terms in listings:
+        amounts = (
+            terms.min_deposit,
+            terms.min_withdrawal,
+            terms.withdrawal_fee,
+            terms.approval_above,
+        )
+        decimals = assets[terms.asset].decimals
+        table.add_row(terms.asset, terms.network, *[_plain(atoms, decimals) for atoms in amounts])
     return table
 
 
