@@ -45,12 +45,14 @@ config = App(name="config", help="Look at the configuration.")
 keys = App(name="keys", help="Users' API keys.")
 market = App(name="market", help="Markets of a running exchange.")
 journal = App(name="journal", help="Look at the journals, and check them.")
+funding = App(name="funding", help="Money in and out of a running exchange.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
 
 app.command(config)
 app.command(keys)
 app.command(market)
 app.command(journal)
+app.command(funding)
 app.command(drill)
 
 COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
@@ -64,6 +66,12 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (journal, "verify", "journal:verify", "Replay all, and check all that must hold."),
     (journal, "show", "journal:show", "Print entries."),
     (journal, "head", "journal:head", "Say where each journal ends."),
+    (funding, "queue", "funding:queue", "Show what waits to be paid, and why."),
+    (funding, "approve", "funding:approve", "Approve a withdrawal; two people have to."),
+    (funding, "reject", "funding:reject", "Refuse a withdrawal."),
+    (funding, "pause", "funding:pause", "Stop deposits or withdrawals of an asset."),
+    (funding, "resume", "funding:resume", "Open them again."),
+    (funding, "reconcile", "funding:reconcile", "Compare chain and ledger."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""

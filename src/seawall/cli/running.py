@@ -117,10 +117,18 @@ class Operator:
         self._url = url
         self._headers = {OPERATOR_HEADER: token}
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the answer, or raise CliError with the exchange's own words."""
+        return self._ask("GET", path, None)
+
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the answer, or raise CliError with the exchange's own words."""
+        return self._ask("POST", path, body)
+
+    def _ask(self, verb: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         try:
-            answer = httpx.post(
+            answer = httpx.request(
+                verb,
                 f"{self._url}/seawall/v1/operator/{path}",
                 json=body,
                 headers=self._headers,

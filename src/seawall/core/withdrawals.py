@@ -38,7 +38,7 @@ def request_withdrawal(state: FundingState, command: RequestWithdrawal) -> list[
     known = before.withdrawals.get(command.client_withdrawal_id) if before else None
     if command.client_withdrawal_id and known is not None:
         return [WithdrawalChanged(state.book.withdrawals[known], repeated=True)]
-    refusal = _refuse_request(state, command)
+    refusal = refuse_request(state, command)
     if refusal is not None:
         return [refusal]
     listing = state.book.listings[f"{command.asset}/{command.network}"]
@@ -69,7 +69,10 @@ def request_withdrawal(state: FundingState, command: RequestWithdrawal) -> list[
     return [WithdrawalChanged(withdrawal)]
 
 
-def _refuse_request(state: FundingState, command: RequestWithdrawal) -> CommandRejected | None:
+def refuse_request(
+    state: FundingState, command: RequestWithdrawal, coming: int = 0
+) -> CommandRejected | None:
+    """Return why it would be refused now, or None; `coming` atoms are about to arrive."""
     network = state.book.networks.get(command.network)
     if network is None:
         return CommandRejected(Rejection.UNKNOWN_NETWORK)
@@ -92,7 +95,7 @@ def _refuse_request(state: FundingState, command: RequestWithdrawal) -> CommandR
     room = daily_room(state, command.user_id, command.asset)
     if room is not None and command.atoms > room:
         return CommandRejected(Rejection.DAILY_LIMIT)
-    if state.ledger.free(command.user_id, command.asset) < command.atoms:
+    if state.ledger.free(command.user_id, command.asset) + coming < command.atoms:
         return CommandRejected(Rejection.INSUFFICIENT_BALANCE)
     return None
 

@@ -17,12 +17,14 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from seawall.gateway import errors
 from seawall.gateway.context import Context
+from seawall.gateway.funding_operator import FundingDesk
 from seawall.gateway.operator import Operator, json_response
 from seawall.gateway.routes import Receive, Rest, Scope, Send, allowed_verbs, find_route
 from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.sockets import Hub
 from seawall.gateway.throttle import Throttle
+from seawall.gateway.treasury_port import DepositAddresses, Reconciling
 from seawall.model.commands import Command
 from seawall.model.events import Event, Traded
 from seawall.node.node import Node
@@ -104,11 +106,13 @@ class App:
     # Cold routes
 
     def _cold_routes(self) -> list[BaseRoute]:
+        operator = Operator(self.context)
         return [
             Route("/metrics", self._metrics),
             Route("/health/live", self._live),
             Route("/health/ready", self._ready),
-            *Operator(self.context).routes(),
+            *operator.routes(),
+            *FundingDesk(self.context, operator).routes(),
             Mount("/", app=_nothing_here),
         ]
 
@@ -138,12 +142,21 @@ async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
-def create_app(node: Node, settings: GatewaySettings, page: Page | None = None) -> App:
+def create_app(
+    node: Node,
+    settings: GatewaySettings,
+    page: Page | None = None,
+    *,
+    addresses: DepositAddresses | None = None,
+    reconciling: Reconciling | None = None,
+) -> App:
     """Return the gateway over a node; secrets and tokens are made on the first start."""
     context = Context(
         node=node,
         settings=settings,
         throttle=Throttle(settings.throttle),
         sealer=Sealer.open(settings.data / MASTER_KEY),
+        addresses=addresses,
+        reconciling=reconciling,
     )
     return App(context, page)

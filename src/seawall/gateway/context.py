@@ -13,11 +13,13 @@ from msgspec import Struct
 from seawall.gateway import errors
 from seawall.gateway.auth import KeyRing
 from seawall.gateway.metrics import Metrics
+from seawall.gateway.money_index import MoneyIndex
 from seawall.gateway.params import Params
 from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.throttle import Throttle
-from seawall.model.ids import SPOT
+from seawall.gateway.treasury_port import DepositAddresses, Reconciling
+from seawall.model.ids import FUNDING, SPOT
 from seawall.model.limits import COMMAND_ID_CHARS, CURRENT_S
 from seawall.node.node import Node
 
@@ -28,7 +30,14 @@ class Context:
     """Everything that outlives a request."""
 
     def __init__(
-        self, *, node: Node, settings: GatewaySettings, throttle: Throttle, sealer: Sealer
+        self,
+        *,
+        node: Node,
+        settings: GatewaySettings,
+        throttle: Throttle,
+        sealer: Sealer,
+        addresses: DepositAddresses | None = None,
+        reconciling: Reconciling | None = None,
     ) -> None:
         self.node = node
         self.settings = settings
@@ -36,23 +45,28 @@ class Context:
         self.sealer = sealer
         self.keys = KeyRing(node, sealer)
         self.metrics = Metrics()
+        self.addresses = addresses
+        """None while no treasury runs: then nothing comes in and nothing goes out."""
+        self.reconciling = reconciling
+        self.money = MoneyIndex(node)
 
-    def is_current(self) -> bool:
-        """Return whether what the spot cell knows is surely the present.
+    def is_current(self, cell: str = SPOT) -> bool:
+        """Return whether what the cell knows is surely the present.
 
         A cell that has stopped may have been overtaken, and one whose journal has not answered
         for long as well; one whose journal is full still knows all that ever happened.
         """
         node = self.node
         if not node.ready:
-            spot = next(cell for cell in node.health().cells if cell.cell == SPOT)
-            if spot.status != "leading":
-                return spot.status == "full"
-        return not node.settings.ticks or self.now_ns() - node.spot.at_ns <= _CURRENT_NS
+            health = next(each for each in node.health().cells if each.cell == cell)
+            if health.status != "leading":
+                return health.status == "full"
+        at_ns = node.funding.at_ns if cell == FUNDING else node.spot.at_ns
+        return not node.settings.ticks or self.now_ns() - at_ns <= _CURRENT_NS
 
-    def need_current(self) -> None:
+    def need_current(self, cell: str = SPOT) -> None:
         """Refuse to answer from what may be old."""
-        if not self.is_current():
+        if not self.is_current(cell):
             raise errors.unavailable()
 
     def now_ns(self) -> int:
@@ -84,7 +98,7 @@ def checked_command_id(text: str, name: str) -> str:
 
 
 class Security(StrEnum):
-    """What a method asks of its caller; each includes those before it."""
+    """What a method asks of its caller."""
 
     NONE = "NONE"
     USER_STREAM = "USER_STREAM"
@@ -93,9 +107,15 @@ class Security(StrEnum):
     """Signed, with the `read` permission."""
     TRADE = "TRADE"
     """Signed, with the `trade` permission."""
+    WITHDRAW = "WITHDRAW"
+    """Signed, with the `withdraw` permission."""
 
 
-PERMISSIONS: Mapping[Security, str] = {Security.USER_DATA: "read", Security.TRADE: "trade"}
+PERMISSIONS: Mapping[Security, str] = {
+    Security.USER_DATA: "read",
+    Security.TRADE: "trade",
+    Security.WITHDRAW: "withdraw",
+}
 """What a key must permit where a request is signed."""
 
 Handler: TypeAlias = Callable[[Context, Caller, Params], Awaitable[object]]

@@ -227,6 +227,20 @@ def bad_public_key(reason: str) -> ApiError:
     return bad(-1130, f"Data sent for parameter 'publicKey' is not valid: {reason}.")
 
 
+def no_treasury() -> ApiError:
+    return ApiError(
+        UNAVAILABLE, -4019, "No treasury runs here: nothing can come in or go out at present."
+    )
+
+
+def not_listed() -> ApiError:
+    return bad(-4018, "We don't have this asset.")
+
+
+def bad_address(reason: str) -> ApiError:
+    return bad(-4007, f"The address validation is not passed: {reason}.")
+
+
 def not_found() -> ApiError:
     return ApiError(NOT_FOUND, -1000, "There is nothing at this path.")
 

@@ -33,6 +33,7 @@ from seawall.model.commands import (
     SpotCommand,
 )
 from seawall.model.events import CommandRejected, Event, UserCreated
+from seawall.model.funding_commands import SetFundingTier
 from seawall.model.ids import AssetCode, Symbol, UserId
 from seawall.model.instruments import FeeTier
 from seawall.model.trading import MarketStatus
@@ -122,21 +123,23 @@ class Operator:
     def routes(self) -> list[Route]:
         at = "/seawall/v1/operator"
         return [
-            Route(f"{at}/users", self._guarded(self.create_user), methods=["POST"]),
-            Route(f"{at}/keys", self._guarded(self.create_key), methods=["POST"]),
-            Route(f"{at}/keys", self._guarded(self.delete_key), methods=["DELETE"]),
-            Route(f"{at}/credits", self._guarded(self.credit), methods=["POST"]),
+            Route(f"{at}/users", self.guarded(self.create_user), methods=["POST"]),
+            Route(f"{at}/keys", self.guarded(self.create_key), methods=["POST"]),
+            Route(f"{at}/keys", self.guarded(self.delete_key), methods=["DELETE"]),
+            Route(f"{at}/credits", self.guarded(self.credit), methods=["POST"]),
             Route(
                 f"{at}/markets/{{symbol}}/status",
-                self._guarded(self.set_status),
+                self.guarded(self.set_status),
                 methods=["POST"],
             ),
-            Route(f"{at}/tiers", self._guarded(self.set_tier), methods=["POST"]),
+            Route(f"{at}/tiers", self.guarded(self.set_tier), methods=["POST"]),
         ]
 
-    def _guarded(
+    def guarded(
         self, act: Callable[[Request], Awaitable[object]]
     ) -> Callable[[Request], Awaitable[Response]]:
+        """Return a route's endpoint, open to operators only."""
+
         async def answer(request: Request) -> Response:
             try:
                 self._admit(request)
@@ -162,17 +165,17 @@ class Operator:
 
     async def create_user(self, request: Request) -> object:
         """Answer with the user of that name, creating it if there is none."""
-        wanted = await self._read(request, NewUser)
+        wanted = await self.read(request, NewUser)
         found = self._context.node.identity.by_name.get(wanted.name)
         if found is not None:
             return {"user": wanted.name, "userId": found.user_id, "created": False}
         committed = await self._context.node.submit_identity(CreateUser(name=wanted.name))
-        _refuse_rejected(committed.events)
+        refuse_rejected(committed.events)
         created = next(event for event in committed.events if isinstance(event, UserCreated))
         return {"user": created.name, "userId": created.user_id, "created": True}
 
     async def create_key(self, request: Request) -> object:
-        wanted = await self._read(request, NewKey)
+        wanted = await self.read(request, NewKey)
         user_id = self._user(wanted.user)
         for network in wanted.ip_allow:
             try:
@@ -209,21 +212,21 @@ class Operator:
                 ip_allow=wanted.ip_allow,
             )
         )
-        _refuse_rejected(committed.events)
+        refuse_rejected(committed.events)
         return answer
 
     async def delete_key(self, request: Request) -> object:
-        wanted = await self._read(request, OldKey)
+        wanted = await self.read(request, OldKey)
         committed = await self._context.node.submit_identity(
             DeleteApiKey(user_id=UserId(self._user(wanted.user)), api_key=wanted.api_key)
         )
-        _refuse_rejected(committed.events)
+        refuse_rejected(committed.events)
         return {"apiKey": wanted.api_key, "deleted": True}
 
     async def credit(self, request: Request) -> object:
         if not self._context.settings.demo:
             raise errors.demo_only()
-        wanted = await self._read(request, NewCredit)
+        wanted = await self.read(request, NewCredit)
         asset = self._context.node.spot.assets.get(wanted.asset)
         if asset is None:
             raise errors.invalid_value("asset")
@@ -243,18 +246,23 @@ class Operator:
         )
 
     async def set_status(self, request: Request) -> object:
-        wanted = await self._read(request, NewStatus)
+        wanted = await self.read(request, NewStatus)
         symbol = request.path_params["symbol"]
         return await self._submit_spot(
             SetMarketStatus(symbol=Symbol(symbol), status=wanted.status, reason=wanted.reason)
         )
 
     async def set_tier(self, request: Request) -> object:
-        wanted = await self._read(request, NewTier)
+        wanted = await self.read(request, NewTier)
         if wanted.user is not None:
-            return await self._submit_spot(
-                SetAccountTier(user_id=UserId(self._user(wanted.user)), tier=wanted.tier)
+            user_id = UserId(self._user(wanted.user))
+            done = await self._submit_spot(SetAccountTier(user_id=user_id, tier=wanted.tier))
+            # The same tier says what may be withdrawn in a day.
+            committed = await self._context.node.submit_funding(
+                SetFundingTier(user_id=user_id, tier=wanted.tier)
             )
+            refuse_rejected(committed.events)
+            return done
         if wanted.maker_ppm is None or wanted.taker_ppm is None:
             raise errors.either_missing("makerPpm", "takerPpm")
         tier = FeeTier(
@@ -275,10 +283,11 @@ class Operator:
 
     async def _submit_spot(self, command: SpotCommand) -> object:
         committed = await self._context.node.submit_spot(command)
-        _refuse_rejected(committed.events)
+        refuse_rejected(committed.events)
         return {"sequence": committed.sequence, "time": committed.at_ns // 1_000_000}
 
-    async def _read(self, request: Request, of: type[T]) -> T:
+    async def read(self, request: Request, of: type[T]) -> T:
+        """Return the body, or refuse it."""
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
@@ -305,7 +314,8 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(encode_json(content), status, media_type="application/json")
 
 
-def _refuse_rejected(events: list[Event]) -> None:
+def refuse_rejected(events: list[Event]) -> None:
+    """Raise what answers a command that was refused."""
     for event in events:
         if isinstance(event, CommandRejected):
             error = errors.rejected(event.reason, errors.NEW_ORDER_REJECTED)

@@ -12,6 +12,7 @@ from pathlib import Path
 from seawall.gateway import errors
 from seawall.gateway.context import Method, Security
 from seawall.gateway.errors import REJECTIONS
+from seawall.gateway.funding_operator import FUNDING_CALLS
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.operator import OPERATOR_CALLS
 from seawall.model.rejections import Rejection
@@ -26,10 +27,10 @@ URL and it works. What that format has no room for stands below `/seawall/v1`. M
 in the last column are also offered over `/ws-api/v3`, under that name.
 
 - **Security.** `NONE` asks nothing. `USER_STREAM` asks for a known key in `X-MBX-APIKEY`.
-  `USER_DATA` and `TRADE` ask for a signed request: `timestamp`, optional `recvWindow` (5000 ms,
-  at most 60000), and `signature` over query and body as sent, joined without a separator
-  (HMAC-SHA256 in hexadecimal, or Ed25519 in base64), by a key with the permission `read` or
-  `trade`.
+  `USER_DATA`, `TRADE` and `WITHDRAW` ask for a signed request: `timestamp`, optional `recvWindow`
+  (5000 ms, at most 60000), and `signature` over query and body as sent, joined without a separator
+  (HMAC-SHA256 in hexadecimal, or Ed25519 in base64), by a key with the permission `read`,
+  `trade` or `withdraw`.
 - **Parameters** may come in the query, in a form body, or in both; the query holds where both
   name one. A parameter that a method does not read is refused, except where marked lenient.
 - **Times** are milliseconds; `X-MBX-TIME-UNIT: MICROSECOND` asks for microseconds.
@@ -80,7 +81,10 @@ def api_page() -> str:
         "| request | body | does |",
         "|---|---|---|",
     ]
-    lines += [f"| `{path}` | `{body}` | {does} |" for path, body, does in OPERATOR_CALLS]
+    lines += [
+        f"| `{path}` | `{body}` | {does} |"
+        for path, body, does in (*OPERATOR_CALLS, *FUNDING_CALLS)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -143,7 +147,8 @@ def _gateway_errors() -> list[errors.ApiError]:
         errors.oco_profit_misplaced(buy=True), errors.oco_profit_misplaced(buy=False),
         errors.no_such_order(), errors.bad_key_format(), errors.bad_key(),
         errors.no_such_order_list(), errors.cancel_replace_partial(None),
-        errors.cancel_replace_failed(None),
+        errors.cancel_replace_failed(None), errors.no_treasury(), errors.not_listed(),
+        errors.bad_address("…"),
     ]  # fmt: skip
     found.sort(key=lambda error: -error.code)
     return found

@@ -34,7 +34,7 @@ def create(
     deposit
         Credits to the user, as BTC=1,USDT=100000; only where the exchange is a demo.
     permissions
-        What the key may do: read, trade.
+        What the key may do: read, trade, withdraw.
     ip
         Addresses or networks that may use the key, with commas; everyone if not given.
     label

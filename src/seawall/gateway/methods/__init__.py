@@ -19,7 +19,7 @@ ROUTES: Mapping[str, Method] = {route: method for method in ALL for route in met
 WS_METHODS: Mapping[str, Method] = {method.name: method for method in ALL if method.websocket}
 """Those that `/ws-api/v3` offers."""
 
-_COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM})
+_COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM, Security.WITHDRAW})
 _AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
 
 
@@ -51,7 +51,7 @@ def weight_of(method: Method, params: Params) -> int:
 def refuse_unread(method: Method, params: Params) -> None:
     """Refuse parameters the method does not read, as Binance does."""
     known = method.params
-    signed = method.security in (Security.USER_DATA, Security.TRADE)
+    signed = method.security in (Security.USER_DATA, Security.TRADE, Security.WITHDRAW)
     read = 0
     for name in params.values:
         if name in known or (signed and name in _AUTHENTICATION):

@@ -5,6 +5,7 @@ from seawall.gateway.methods import (
     account,
     amend,
     candles,
+    deposits,
     derivatives,
     general,
     history,
@@ -12,10 +13,13 @@ from seawall.gateway.methods import (
     order_lists,
     orders,
     own,
+    own_funding,
     replace,
     tickers,
+    transfers,
     user_streams,
     wallet,
+    withdrawals,
 )
 
 ALL: tuple[Method, ...] = (
@@ -31,6 +35,10 @@ ALL: tuple[Method, ...] = (
     *account.METHODS,
     *user_streams.METHODS,
     *wallet.METHODS,
+    *deposits.METHODS,
+    *withdrawals.METHODS,
+    *transfers.METHODS,
     *derivatives.METHODS,
     *own.METHODS,
+    *own_funding.METHODS,
 )

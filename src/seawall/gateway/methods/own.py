@@ -35,6 +35,7 @@ async def version(context: Context, caller: Caller, params: Params) -> object:
         "demo": context.settings.demo,
         "cells": {
             "identity": {"sequence": node.identity.sequence, "epoch": node.identity.epoch},
+            "funding": {"sequence": node.funding.sequence, "epoch": node.funding.epoch},
             "spot": {"sequence": node.spot.sequence, "epoch": node.spot.epoch},
         },
     }

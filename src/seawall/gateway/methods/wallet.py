@@ -1,15 +1,16 @@
 """What clients ask of the wallet when they start.  The rule: nothing is promised that is not there.
 
-Deposits and withdrawals do not exist yet, so no asset offers them; clients then load their markets
-and do not try.
+Each network of an asset says whether deposits and withdrawals run at this moment, and why not.
 """
 
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.encode import amount_text
 from seawall.gateway.methods.account import rate_text, tier_of
+from seawall.gateway.methods.networks import network_rows
 from seawall.gateway.methods.order_terms import known_market
 from seawall.gateway.params import Params
+from seawall.model.ids import FUNDING
 
 
 async def all_coins(context: Context, caller: Caller, params: Params) -> object:
@@ -20,6 +21,9 @@ async def all_coins(context: Context, caller: Caller, params: Params) -> object:
         balance = owned.get(code)
         free, held = (0, 0) if balance is None else (balance.free, balance.held)
         zero = amount_text(asset, 0)
+        networks = network_rows(context, caller.user_id, code)
+        in_funding = context.node.funding.ledger.balances.get(caller.user_id, {}).get(code)
+        withdrawing = 0 if in_funding is None else in_funding.held
         coins.append(
             {
                 "coin": code,
@@ -27,18 +31,43 @@ async def all_coins(context: Context, caller: Caller, params: Params) -> object:
                 "free": amount_text(asset, free),
                 "locked": amount_text(asset, held),
                 "freeze": zero,
-                "withdrawing": zero,
+                "withdrawing": amount_text(asset, withdrawing),
                 "ipoing": zero,
                 "ipoable": zero,
                 "storage": zero,
                 "isLegalMoney": False,
                 "trading": context.node.ready,
-                "depositAllEnable": False,
-                "withdrawAllEnable": False,
-                "networkList": [],
+                "depositAllEnable": any(row["depositEnable"] for row in networks),
+                "withdrawAllEnable": any(row["withdrawEnable"] for row in networks),
+                "networkList": networks,
             }
         )
     return coins
+
+
+async def funding_assets(context: Context, caller: Caller, params: Params) -> object:
+    context.need_current(FUNDING)
+    state = context.node.funding
+    only = params.text("asset")
+    if only is not None and only not in state.book.assets:
+        raise errors.invalid_value("asset")
+    shown: list[dict[str, object]] = []
+    for code, balance in state.ledger.balances.get(caller.user_id, {}).items():
+        if (only is not None and code != only) or not (balance.free or balance.held):
+            continue
+        asset = state.book.assets[code]
+        zero = amount_text(asset, 0)
+        shown.append(
+            {
+                "asset": code,
+                "free": amount_text(asset, balance.free),
+                "locked": zero,
+                "freeze": zero,
+                "withdrawing": amount_text(asset, balance.held),
+                "btcValuation": "0",
+            }
+        )
+    return shown
 
 
 async def trade_fees(context: Context, caller: Caller, params: Params) -> object:
@@ -104,7 +133,7 @@ METHODS = (
         weight=10,
         lenient=True,
         params=frozenset(),
-        summary="All assets with the user's balances; no networks yet.",
+        summary="All assets with spot balances; each network says what runs, and why not.",
     ),
     Method(
         name="wallet.tradeFee",
@@ -124,6 +153,16 @@ METHODS = (
         lenient=True,
         params=frozenset({"asset"}),
         summary="Balances above zero.",
+    ),
+    Method(
+        name="wallet.fundingAssets",
+        rest=("POST /sapi/v1/asset/get-funding-asset",),
+        handler=funding_assets,
+        security=Security.USER_DATA,
+        lenient=True,
+        always=True,
+        params=frozenset({"asset"}),
+        summary="Balances of the funding wallet above zero; what is being withdrawn stands apart.",
     ),
     Method(
         name="wallet.margin.pairs",

@@ -1,0 +1,133 @@
+"""Money coming in, as Binance's clients ask for it.  The rule: credited only at finality.
+
+An address belongs to one user on one network for ever; it is derived when it is first asked for.
+"""
+
+from seawall.gateway import errors
+from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.encode import amount_text, trimmed
+from seawall.gateway.methods.networks import (
+    chosen_listing,
+    funding_refusal,
+    known_asset,
+    need_addresses,
+)
+from seawall.gateway.methods.pages import page
+from seawall.gateway.params import Params
+from seawall.model.events import CommandRejected
+from seawall.model.funding import DepositState
+from seawall.model.funding_commands import OpenDepositAddress
+from seawall.model.funding_events import DepositAddressOpened
+from seawall.model.funding_rows import Deposit
+from seawall.model.ids import FUNDING, UserId
+from seawall.model.rejections import Rejection
+
+_STATUS = {
+    DepositState.SEEN: 0,
+    DepositState.CREDITED: 1,
+    DepositState.REVERTED: 2,
+    DepositState.IGNORED: 7,
+}
+_INDEX_ATTEMPTS = 20
+"""Several users may ask for the next index at once; all but one take the one after."""
+
+
+async def address(context: Context, caller: Caller, params: Params) -> object:
+    asset = known_asset(context, params)
+    listing = chosen_listing(context, params, asset)
+    network = listing.listing.network
+    text = await _address(context, caller.user_id, network)
+    return {"coin": asset.code, "address": text, "tag": "", "url": "", "network": network}
+
+
+async def _address(context: Context, user_id: int, network: str) -> str:
+    addresses = need_addresses(context)
+    book = context.node.funding.book
+    for _ in range(_INDEX_ATTEMPTS):
+        account = book.accounts.get(user_id)
+        if account is not None and network in account.deposit_addresses:
+            return account.deposit_addresses[network]
+        index = book.networks[network].next_index
+        derived = await addresses.derive(network, index)
+        committed = await context.node.submit_funding(
+            OpenDepositAddress(
+                user_id=UserId(user_id), network=network, index=index, address=derived
+            )
+        )
+        for event in committed.events:
+            if isinstance(event, DepositAddressOpened):
+                return event.address
+        refused = committed.answer
+        if isinstance(refused, CommandRejected) and refused.reason is not Rejection.INDEX_TAKEN:
+            raise funding_refusal(refused)
+    raise errors.overloaded()
+
+
+async def history(context: Context, caller: Caller, params: Params) -> object:
+    context.need_current(FUNDING)
+    coin, tx_id = params.text("coin"), params.text("txId")
+    status = params.integer("status")
+    found = [
+        deposit
+        for deposit in context.money.deposits(caller.user_id)
+        if coin in (None, deposit.asset)
+        and tx_id in (None, deposit.tx_id)
+        and status in (None, _STATUS[deposit.state])
+    ]
+    return [
+        _row(context, deposit, params) for deposit in page(found, params, lambda row: row.seen_ns)
+    ]
+
+
+def _row(context: Context, deposit: Deposit, params: Params) -> dict[str, object]:
+    book = context.node.funding.book
+    asset = book.assets.get(deposit.asset)
+    finality = book.networks[deposit.network].network.finality
+    credited = deposit.state is DepositState.CREDITED
+    # What is not listed has no decimals that we know.
+    amount = str(deposit.atoms)
+    if asset is not None:
+        amount = trimmed(amount_text(asset, deposit.atoms))
+    return {
+        "id": f"{deposit.tx_id}-{deposit.output}",
+        "amount": amount,
+        "coin": deposit.asset,
+        "network": deposit.network,
+        "status": _STATUS[deposit.state],
+        "address": deposit.address,
+        "addressTag": "",
+        "txId": deposit.tx_id,
+        "insertTime": params.time(deposit.seen_ns),
+        "completeTime": params.time(deposit.updated_ns) if credited else None,
+        "transferType": 0,
+        "confirmTimes": f"{deposit.confirmations}/{finality}",
+        "unlockConfirm": finality,
+        "walletType": 1,
+        "info": deposit.reason,
+    }
+
+
+METHODS = (
+    Method(
+        name="wallet.depositAddress",
+        rest=("GET /sapi/v1/capital/deposit/address",),
+        handler=address,
+        security=Security.USER_DATA,
+        weight=10,
+        lenient=True,
+        always=True,
+        params=frozenset({"coin", "network"}),
+        summary="The user's own address; without `network`, on the asset's first one.",
+    ),
+    Method(
+        name="wallet.deposits",
+        rest=("GET /sapi/v1/capital/deposit/hisrec",),
+        handler=history,
+        security=Security.USER_DATA,
+        lenient=True,
+        always=True,
+        params=frozenset({"coin", "status", "startTime", "endTime", "offset", "limit", "txId"}),
+        summary="Deposits, newest first. Status: 0 seen, 1 credited, 2 reverted, 7 ignored;"
+        " they arrive in the funding wallet.",
+    ),
+)

@@ -1,0 +1,142 @@
+"""Assets on networks, as the wallet's methods need them.  The rule: flags tell this very moment."""
+
+from seawall.core.withdrawals import daily_room
+from seawall.gateway import errors
+from seawall.gateway.context import Context
+from seawall.gateway.encode import amount_text, trimmed
+from seawall.gateway.params import Params
+from seawall.gateway.treasury_port import AddressRefusedError, DepositAddresses
+from seawall.model.events import CommandRejected
+from seawall.model.funding import NetworkKind, ServiceStatus
+from seawall.model.funding_commands import FundingCommand
+from seawall.model.funding_rows import ListingState, ServiceState
+from seawall.model.ids import FUNDING
+from seawall.model.instruments import Asset
+from seawall.node.driver import Committed
+
+INSUFFICIENT = -4026
+NO_TREASURY = "no treasury runs: nothing can come in or go out"
+_ADDRESSES = {NetworkKind.EVM: "^(0x)[0-9A-Fa-f]{40}$", NetworkKind.UTXO: "^[0-9A-Za-z]{25,90}$"}
+_MINUTE_MS = 60_000
+
+
+def known_asset(context: Context, params: Params, name: str = "coin") -> Asset:
+    asset = context.node.funding.book.assets.get(params.need_text(name))
+    if asset is None:
+        raise errors.invalid_value(name)
+    return asset
+
+
+def listings_of(context: Context, asset: str) -> list[ListingState]:
+    listings = context.node.funding.book.listings.values()
+    return [listing for listing in listings if listing.listing.asset == asset]
+
+
+def chosen_listing(context: Context, params: Params, asset: Asset) -> ListingState:
+    """Return the asset on the network that was named, or on its first one."""
+    network = params.text("network")
+    for listing in listings_of(context, asset.code):
+        if network in (None, listing.listing.network):
+            return listing
+    raise errors.not_listed() if network is None else errors.invalid_value("network")
+
+
+def need_addresses(context: Context) -> DepositAddresses:
+    if context.addresses is None:
+        raise errors.no_treasury()
+    return context.addresses
+
+
+async def payee(context: Context, network: str, text: str) -> str:
+    """Return an address in its canonical form, or refuse it."""
+    try:
+        return await need_addresses(context).payee(network, text)
+    except AddressRefusedError as error:
+        raise errors.bad_address(str(error)) from None
+
+
+def need_amount(params: Params, asset: Asset, name: str = "amount") -> int:
+    atoms = params.decimal(name, asset.decimals)
+    if atoms is None:
+        raise errors.missing(name)
+    return atoms
+
+
+async def submit_funding(context: Context, command: FundingCommand) -> Committed:
+    """Submit a command, or raise the error that answers its refusal."""
+    committed = await context.node.submit_funding(command)
+    refused = committed.answer
+    if isinstance(refused, CommandRejected):
+        raise funding_refusal(refused)
+    return committed
+
+
+def funding_refusal(refused: CommandRejected) -> errors.ApiError:
+    return errors.rejected(refused.reason, INSUFFICIENT)
+
+
+def network_rows(context: Context, user_id: int, asset: str) -> list[dict[str, object]]:
+    """Return the asset's networks, as capital/config/getall shows them."""
+    return [
+        _row(context, user_id, listing, is_default=number == 0)
+        for number, listing in enumerate(listings_of(context, asset))
+    ]
+
+
+def _row(
+    context: Context, user_id: int, state: ListingState, *, is_default: bool
+) -> dict[str, object]:
+    terms = state.listing
+    book = context.node.funding.book
+    asset = book.assets[terms.asset]
+    network = book.networks[terms.network].network
+
+    def amount(atoms: int) -> str:
+        return trimmed(amount_text(asset, atoms))
+
+    runs, why = _runs(context, state.deposit)
+    pays, why_not = _runs(context, state.withdrawal)
+    most = daily_room(context.node.funding, user_id, terms.asset)
+    if state.withdrawal.status is ServiceStatus.LIMITED:
+        most = terms.limited_max if most is None else min(most, terms.limited_max)
+    unit = int(10 ** (asset.decimals - terms.chain_decimals))
+    return {
+        "network": terms.network,
+        "coin": terms.asset,
+        "name": network.name,
+        "isDefault": is_default,
+        "depositEnable": runs,
+        "depositDesc": why,
+        "withdrawEnable": pays,
+        "withdrawDesc": why_not,
+        "specialTips": "",
+        "specialWithdrawTips": "",
+        "resetAddressStatus": False,
+        "addressRegex": _ADDRESSES[network.kind],
+        "memoRegex": "",
+        "withdrawFee": amount(terms.withdrawal_fee),
+        "withdrawMin": amount(terms.min_withdrawal),
+        "withdrawMax": "9999999999" if most is None else amount(max(most, 0)),
+        "withdrawInternalMin": amount(unit),
+        "withdrawIntegerMultiple": amount(unit),
+        "depositDust": amount(terms.min_deposit),
+        "minConfirm": network.finality,
+        "unLockConfirm": network.finality,
+        "sameAddress": False,
+        "withdrawTag": False,
+        "estimatedArrivalTime": -(-network.finality * network.block_ms // _MINUTE_MS),
+        "busy": bool(state.queue),
+        "contractAddressUrl": "",
+        "contractAddress": terms.contract,
+    }
+
+
+def _runs(context: Context, service: ServiceState) -> tuple[bool, str]:
+    """Return whether a service takes requests now, and the reason it gives."""
+    if context.addresses is None:
+        return False, NO_TREASURY
+    if not context.is_current(FUNDING):
+        return False, "the funding cell does not answer"
+    if service.status is ServiceStatus.OPEN:
+        return True, ""
+    return service.status is ServiceStatus.LIMITED, service.reason
