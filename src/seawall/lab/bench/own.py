@@ -71,9 +71,9 @@ class Core:
 
 def run_flow(flow: Flow, seconds: float) -> Measured:
     """Run the flow until it ends or the time is up; making the commands counts."""
-    core = Core(_listing())
+    core = Core(listing_commands())
     fills = sum(core.check(command_of(step)) for step in flow.steps)
-    core = Core(_listing())
+    core = Core(listing_commands())
     return _timed(core, flow.steps, command_of, seconds, fills)
 
 
@@ -133,7 +133,7 @@ def _timed(
     return Measured(done, took_s, fills, done == len(items))
 
 
-def _listing() -> list[SpotCommand]:
+def listing_commands() -> list[SpotCommand]:
     instrument = Instrument(
         symbol=BTCUSDT,
         base=AssetCode("BTC"),
