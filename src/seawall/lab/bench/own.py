@@ -121,14 +121,15 @@ def _timed(
     do, done = core.do, 0
     gc.collect()
     gc.disable()
-    began = time.perf_counter()
+    # The processor's time, not the wall's: what else the machine does must not count.
+    began = time.process_time()
     for start in range(0, len(items), CHUNK):
         for item in items[start : start + CHUNK]:
             do(command_for(item))
         done = min(start + CHUNK, len(items))
-        if time.perf_counter() - began > seconds:
+        if time.process_time() - began > seconds:
             break
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
     gc.enable()
     return Measured(done, took_s, fills, done == len(items))
 
