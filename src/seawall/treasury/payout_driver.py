@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from seawall.core.funding_state import FundingState
 from seawall.model.events import CommandRejected, Event
@@ -24,6 +25,7 @@ from seawall.treasury.outgoing import (
     Alarm,
     Ask,
     Effect,
+    MoveTerms,
     Propose,
     Send,
     attempt_of,
@@ -82,19 +84,13 @@ class PayoutDriver:
         self._submit = submit
         self._refused: dict[str, tuple[int, int]] = {}
         self._alarmed: set[Alarm] = set()
-        self.more: list[Callable[[FundingState, Facts], Sequence[Effect]]] = []
-        """Other pipelines over the same lanes, such as sweeps."""
 
     async def step(self) -> bool:
         """Do what can be done now; False if chain or signer did not say enough to decide."""
         try:
             facts = await self.gather()
             for _ in range(ROUNDS):
-                effects: list[Effect] = list(self._payouts.decide(self._state(), facts))
-                if not any(isinstance(effect, Ask) for effect in effects):
-                    for pipeline in self.more:
-                        effects += pipeline(self._state(), facts)
-                if not await self._perform(effects, facts):
+                if not await self.perform(self._payouts.decide(self._state(), facts), facts):
                     break
         except (UnknownError, SignerSilentError) as error:
             self._alarm(Alarm(name="unknown", subject=self._payouts.network, detail=str(error)))
@@ -168,7 +164,7 @@ class PayoutDriver:
             raise SignerSilentError(f"it answered {type(answer).__name__}")
         return answer.slots
 
-    async def _perform(self, effects: list[Effect], facts: Facts) -> bool:
+    async def perform(self, effects: Sequence[Effect], facts: Facts) -> bool:
         """Perform the effects in order; True if something changed that may allow more."""
         changed = False
         for effect in effects:
@@ -223,9 +219,27 @@ class PayoutDriver:
             for slot in await self._slots(lane, nonce):
                 if slot.nonce == nonce:
                     return await self._journal(ask, slot.signed, -1, same_slot=False)
+        if isinstance(answer, Refused) and answer.reason is Refusal.SLOT_SIGNED:
+            earlier = await self._earlier_sweep(ask)
+            if earlier is not None:
+                return await self._propose(earlier)
         detail = f"{answer.reason.value} {answer.detail}" if isinstance(answer, Refused) else ""
         self._alarm(Alarm(name="not_signed", subject=ask.payment, detail=detail.strip()))
         return False
+
+    async def _earlier_sweep(self, ask: Ask) -> FundingCommand | None:
+        """Return the sweep that was signed at this nonce, never journaled, and is as good."""
+        if not isinstance(ask.target, MoveTerms) or ask.index is None:
+            return None
+        lane, nonce = parse_lane_slot(ask.order.slots[0])
+        for slot in await self._slots(lane, nonce):
+            decoded = self._chain.decode(bytes.fromhex(slot.signed))
+            same = (decoded.payee, decoded.contract) == (ask.order.payee, ask.order.contract)
+            if slot.nonce == nonce and same and ask.order.units:
+                atoms = ask.target.atoms * decoded.units // ask.order.units
+                terms = replace(ask.target, atoms=atoms)
+                return prepare(terms, attempt_of(decoded, slot.signed))
+        return None
 
     async def _journal(
         self, ask: Ask, signed: str, max_cost: int, *, same_slot: bool = True
