@@ -22,6 +22,7 @@ PORT ?= 8080
 ROUNDS ?= 20
 DRILL ?= kill
 SECONDS_EACH ?= 60
+SEEDS ?= 500
 WORKERS ?= auto
 PYTEST ?=
 
@@ -52,12 +53,15 @@ check: $(READY) ## the gates: ruff, mypy, import-linter
 
 .PHONY: bench
 bench: build ## measure engine, journal, API and recovery (docs/BENCHMARKS.md says how to read them)
-	@for what in engine journal api recovery; do $(RUN) bench $$what; done
+	@status=0; for what in engine journal api recovery; do \
+		$(RUN) bench $$what --out bench/results || status=1; \
+	done; exit $$status
 
 .PHONY: sim
-sim: build ## the randomised tests, at length (about ten minutes)
+sim: build ## the randomised tests at length, then the simulator's campaign (SEEDS)
 	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -n $(WORKERS) \
 		--timeout 1800 tests/core tests/journal tests/node tests/views $(PYTEST)
+	@PYTHONPATH=$(COMPILED) $(BIN)/python -m seawall.lab.sim $(SEEDS)
 
 .PHONY: fuzz
 fuzz: $(READY) ## feed the decoders garbage (SECONDS_EACH per target)

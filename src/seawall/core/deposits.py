@@ -76,7 +76,14 @@ def see_deposit(state: FundingState, command: SeeDeposit) -> list[Event]:
         command.atoms,
     )
     if not same_payment:
-        return [CommandRejected(Rejection.REFERENCE_REUSED, "another payment has this name")]
+        if deposit.state is not DepositState.REVERTED:
+            return [CommandRejected(Rejection.REFERENCE_REUSED, "another payment has this name")]
+        # The same transaction may pay something else in the block that it comes to stand in.
+        deposit.user_id = owner
+        deposit.address = command.address
+        deposit.asset = command.asset
+        deposit.contract = command.contract
+        deposit.atoms = command.atoms
     if deposit.block_id == command.block_id and deposit.state is not DepositState.REVERTED:
         return []
     deposit.block = command.block

@@ -15,7 +15,7 @@ from seawall.gateway import errors
 from seawall.gateway.context import Context
 from seawall.gateway.errors import ApiError
 from seawall.gateway.publisher import Publisher
-from seawall.gateway.socket_protocol import MessageRate, socket_of
+from seawall.gateway.socket_protocol import INTERNAL_ERROR, MessageRate, Socket, socket_of
 from seawall.gateway.streams import StreamSession
 from seawall.gateway.user_feeds import UserFeeds
 from seawall.gateway.ws_api import ApiSession
@@ -42,7 +42,7 @@ class Hub:
         self._context = context
         self.publisher = Publisher(context.node, context.metrics)
         self.feeds = UserFeeds(context.node, context.metrics)
-        self.connections = 0
+        self._sockets: dict[Socket, None] = {}
         self._driver: asyncio.Task[None] | None = None
         self._stopped = False
         context.node.add_listener(self._on_entry)
@@ -78,12 +78,20 @@ class Hub:
                 # What may be old is not sent as new; what it leaves out is told afterwards.
                 if self._context.is_current():
                     await self.publisher.tick(self._context.now_ns())
-            except Exception:
-                # The streams must not fall silent behind open connections.
+            except Exception:  # noqa: BLE001  (whatever it was, the clients are to know)
                 _LOG.exception("streams_failed")
-                raise
+                self._close_all()
+
+    def _close_all(self) -> None:
+        """Streams must not fall silent behind open connections: clients then come back."""
+        for socket in self._sockets:
+            socket.close(INTERNAL_ERROR, "Internal error")
 
     # Connections
+
+    @property
+    def connections(self) -> int:
+        return len(self._sockets)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection from handshake to end."""
@@ -106,21 +114,21 @@ class Hub:
                 return
         await receive()
         await send({"type": "websocket.accept"})
-        self.connections += 1
+        socket = socket_of(scope)
+        self._sockets[socket] = None
         self._context.metrics.sockets = self.connections
         self.start()
         try:
             if is_api:
-                await self._serve_api(scope, receive)
+                await self._serve_api(socket, scope, receive)
             else:
-                await self._serve_streams(scope, receive)
+                await self._serve_streams(socket, scope, receive)
         finally:
-            self.connections -= 1
+            del self._sockets[socket]
             self._context.metrics.sockets = self.connections
-            self._context.metrics.slow_subscribers += socket_of(scope).did_not_read
+            self._context.metrics.slow_subscribers += socket.did_not_read
 
-    async def _serve_streams(self, scope: Scope, receive: Receive) -> None:
-        socket = socket_of(scope)
+    async def _serve_streams(self, socket: Socket, scope: Scope, receive: Receive) -> None:
         query = _query(scope)
         path = str(scope["path"])
         session = StreamSession(
@@ -144,8 +152,7 @@ class Hub:
         finally:
             session.close()
 
-    async def _serve_api(self, scope: Scope, receive: Receive) -> None:
-        socket = socket_of(scope)
+    async def _serve_api(self, socket: Socket, scope: Scope, receive: Receive) -> None:
         query = _query(scope)
         session = ApiSession(
             self._context,

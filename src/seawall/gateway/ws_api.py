@@ -381,7 +381,7 @@ def _values(envelope: Envelope) -> dict[str, str]:
     if raw_params[:1] != b"{":
         raise errors.bad(-1135, "Invalid 'params' in JSON request; expected an object.")
     values: dict[str, str] = {}
-    for name, raw in _decode_params(raw_params).items():
+    for name, raw in _members(raw_params):
         if _NAME.fullmatch(name) is None:
             raise errors.undecodable()
         text = bytes(raw)
@@ -389,8 +389,23 @@ def _values(envelope: Envelope) -> dict[str, str]:
             continue
         if text[:1] == b"{":
             raise errors.invalid_value(name)
-        values[name] = _text(raw) if text[:1] == b'"' else text.decode()
+        values[name] = _text(raw) if text[:1] == b'"' else _as_sent(text)
     return values
+
+
+def _members(raw_params: bytes) -> list[tuple[str, Raw]]:
+    """Take the object apart; a frame's bytes need not be UTF-8."""
+    try:
+        return list(_decode_params(raw_params).items())
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise errors.undecodable() from None
+
+
+def _as_sent(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise errors.undecodable() from None
 
 
 def _text(raw: Raw) -> str:

@@ -181,6 +181,8 @@ class Decoded(Struct, frozen=True, kw_only=True):
     """-1 where the bytes do not say (UTXO: the coins' amounts are not in them)."""
     fee_price: int
     """Most per gas; 0 on a UTXO network."""
+    tip_price: int = 0
+    """What of it is offered above the base; 0 where there is no such thing."""
 
 
 class SendOutcome(StrEnum):

@@ -85,6 +85,7 @@ def decode_signed(signed: bytes, chain_id: int) -> Decoded:
         units=units,
         max_cost=int(fields["gas"]) * most_per_gas,
         fee_price=most_per_gas,
+        tip_price=int(fields["maxPriorityFeePerGas"]),
     )
 
 

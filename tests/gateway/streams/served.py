@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from seawall.gateway.server import GatewayServer
 from seawall.gateway.settings import ThrottleSettings
+from seawall.node.clock import ManualClock
 
 BUSY = ThrottleSettings(orders_per_10_s=10_000)
 
@@ -40,8 +41,8 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(data: Path) -> AsyncIterator[Served]:
-    async with open_exchange(data, BUSY, clock=RunningClock()) as exchange:
+async def serve(data: Path, clock: ManualClock | None = None) -> AsyncIterator[Served]:
+    async with open_exchange(data, BUSY, clock=clock or RunningClock()) as exchange:
         alice = await exchange.add_user("alice", BTC="10", USDT="1000000")
         bob = await exchange.add_user("bob", BTC="100", USDT="10000000")
         server = GatewayServer(exchange.app)

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.gateway.exchange import SECOND_NS, START_NS
 from tests.gateway.streams.served import Served, ask, receive, serve
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -16,6 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from seawall.gateway.socket_protocol import MessageRate, Socket, text_frame
 from seawall.gateway.streams import StreamError, StreamSession
 from seawall.model import limits
+from seawall.model.commands import Tick
+from seawall.node.clock import ManualClock
 
 
 @pytest.fixture
@@ -328,6 +331,43 @@ async def test_a_clean_stop_is_announced(tmp_path: Path) -> None:
             with pytest.raises(ConnectionClosed):
                 await socket.recv()
         await stopping
+
+
+async def test_streams_do_not_fall_silent_behind_open_sockets(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong in the publisher, its clients are told to come back, and may."""
+    hub = served.exchange.app.hub
+
+    async def fail(_now_ns: int) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("made up")
+
+    async with served.connect("/ws/btcusdt@ticker") as socket:
+        await receive(socket)
+        monkeypatch.setattr(hub.publisher, "tick", fail)
+        await until_closed(socket)
+        assert socket.close_code == 1011
+    async with served.connect("/ws/btcusdt@ticker") as socket:
+        assert (await receive(socket))["e"] == "24hrTicker"
+
+
+async def test_a_listen_key_that_is_not_kept_alive_ends(tmp_path: Path) -> None:
+    async with serve(tmp_path, clock=ManualClock(START_NS)) as served:
+        exchange = served.exchange
+        answer = await exchange.client.post("/api/v3/userDataStream", headers=served.alice.headers)
+        key = answer.json()["listenKey"]
+        async with served.connect(f"/ws/{key}") as socket:
+            await ask(socket, {"method": "LIST_SUBSCRIPTIONS", "id": 1})
+            exchange.clock.advance((limits.LISTEN_KEY_S - 1) * SECOND_NS)
+            await exchange.node.submit_identity(Tick())
+            assert len(exchange.app.hub.feeds) == 1
+            exchange.clock.advance(2 * SECOND_NS)
+            await exchange.node.submit_identity(Tick())
+            message = await receive(socket)
+            assert (message["e"], message["listenKey"]) == ("listenKeyExpired", key)
+            assert message["E"] == exchange.now_ms()
+        assert len(exchange.app.hub.feeds) == 0
 
 
 async def test_a_client_that_comes_back_goes_on(served: Served) -> None:

@@ -22,7 +22,7 @@ from seawall.treasury.signer.protocol import (
     write_frame,
 )
 
-ROUNDS = 6
+ROUNDS = 4
 
 
 class SignerProcess:

@@ -308,7 +308,8 @@ def run_flow(engine: Engine, flow: Flow, seconds: float) -> Measured:
     fills, done = 0, 0
     gc.collect()
     gc.disable()
-    began = time.perf_counter()
+    # The processor's time, as for Seawall itself; none of them waits for anything.
+    began = time.process_time()
     for start in range(0, len(flow.steps), CHUNK):
         for step in flow.steps[start : start + CHUNK]:
             if step.kind == CANCEL:
@@ -316,8 +317,8 @@ def run_flow(engine: Engine, flow: Flow, seconds: float) -> Measured:
             else:
                 fills += place(step.order_id, step.is_buy, step.price_ticks, step.lots)
             done += 1
-        if time.perf_counter() - began > seconds:
+        if time.process_time() - began > seconds:
             break
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
     gc.enable()
     return Measured(done, took_s, max(fills, -1), done == len(flow.steps))

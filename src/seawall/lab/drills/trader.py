@@ -1,9 +1,8 @@
 """One client of the exchange under drill.  The rule: an answer that is missing is asked for again.
 
 A trader sends one request at a time, over REST or over the WebSocket API, and writes down what was
-acknowledged.  Where no answer came, it waits until the exchange is back and finds out what
-happened: over REST by repeating the call under the same command id, over the WebSocket API (which
-has no command ids) by looking for the order under its own name.
+acknowledged.  Where no answer came, it waits until the exchange is back and repeats the call under
+the same command id: what took effect before is answered with its present state, not done again.
 """
 
 import asyncio
@@ -29,7 +28,6 @@ UNKNOWN_CODE: Final = -1007
 """The exchange itself does not know whether the command took effect."""
 TRANSIENT: Final = frozenset({-1001, -1008})
 """Surely not executed; worth another attempt."""
-NO_SUCH_ORDER: Final = -2013
 LOT: Final = Decimal("0.00001")
 MIDDLE_CENTS: Final = 6_000_000
 SPREAD_CENTS: Final = 400
@@ -94,18 +92,14 @@ class Trader:
         """Bring one call to a definite end, whatever happens to the exchange meanwhile."""
         if call.client_order_id:
             self.ledger.sent.add(call.client_order_id)
-        over_websocket = self._websocket and call.kind == "place"
+        over_websocket = self._websocket
         outcome = await self._send(call, over_websocket=over_websocket)
         retried = False
         while outcome is None:
             self.ledger.unknown += 1
             retried = True
             await self._up.wait()
-            outcome = (
-                await self._look(call)
-                if over_websocket
-                else await self._send(call, over_websocket=False)
-            )
+            outcome = await self._send(call, over_websocket=over_websocket)
         self._write_down(call, outcome, retried=retried)
 
     async def _send(self, call: Call, *, over_websocket: bool) -> Outcome | None:
@@ -137,22 +131,13 @@ class Trader:
             "id": call.command_id,
             "method": call.websocket_method,
             "params": self._key.signed_message(call.params),
+            "commandId": call.command_id,
         }
         await self._socket.send(msgspec.json.encode(request), text=True)
         async with asyncio.timeout(ANSWER_S):
             answer = msgspec.json.decode(await self._socket.recv())
         body = answer["result"] if answer["status"] == 200 else answer["error"]
         return Outcome(status=answer["status"], body=body)
-
-    async def _look(self, call: Call) -> Outcome | None:
-        """Look for the order by its own name: the one who would have placed it is dead."""
-        params = {"symbol": self.symbol, "origClientOrderId": call.client_order_id}
-        try:
-            answer = await self._rest.signed(self._key, "GET", "/api/v3/order", params)
-        except BrokenError:
-            await asyncio.sleep(0.02)
-            return None
-        return Outcome(status=answer.status, body=answer.json())
 
     def _write_down(self, call: Call, outcome: Outcome, *, retried: bool) -> None:
         self.ledger.acknowledged_at_s.append(time.monotonic())

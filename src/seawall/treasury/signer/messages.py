@@ -80,11 +80,12 @@ class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
 
 
 class SignedSlot(Struct, frozen=True, kw_only=True):
-    """`payment` is who the slot was first signed for."""
+    """`payment` is who the slot was first signed for, `signed` the newest bytes in hex."""
 
     nonce: int
     payment: str
     voided: bool
+    signed: str
 
 
 class Slots(Struct, frozen=True, kw_only=True, tag="slots"):

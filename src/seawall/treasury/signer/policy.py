@@ -17,6 +17,8 @@ from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerS
 
 _SECOND_NS: Final = 1_000_000_000
 PAYMENT_CHARS: Final = 128
+SLOTS_TOLD: Final = 1_024
+"""Nonces looked at for one `AskSlots`."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -59,6 +61,7 @@ class SignerPolicy:
         self._slots: dict[tuple[str, str], _Slot] = {}
         self._payments: dict[tuple[str, str], str] = {}
         self._spent: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self._next_nonce: dict[tuple[str, str], int] = {}
         self._newest_ns = 0
 
     def decide(
@@ -107,20 +110,27 @@ class SignerPolicy:
             if units:
                 rows = self._spent.setdefault((plan.network, contract), [])
                 rows.append((signature.at_ns, units))
+        lane = (plan.network, to_checksum_address(plan.fields.source))
+        self._next_nonce[lane] = max(self._next_nonce.get(lane, 0), plan.fields.nonce + 1)
         self._newest_ns = max(self._newest_ns, signature.at_ns)
 
     def slots(self, network: str, lane: str, from_nonce: int) -> tuple[SignedSlot, ...]:
         """Return what was signed in a lane from a nonce up."""
-        found = [
-            SignedSlot(
-                nonce=slot.first.fields.nonce, payment=slot.first.payment, voided=slot.voided
-            )
-            for (where, _), slot in self._slots.items()
-            if where == network
-            and slot.first.fields.nonce >= from_nonce
-            and to_checksum_address(slot.first.fields.source) == lane
-        ]
-        return tuple(sorted(found, key=lambda slot: slot.nonce))
+        found = []
+        end = min(self._next_nonce.get((network, lane), 0), from_nonce + SLOTS_TOLD)
+        for nonce in range(from_nonce, end):
+            slot = self._slots.get((network, lane_slot(lane, nonce)))
+            if slot is not None:
+                newest = slot.signatures[-1]
+                found.append(
+                    SignedSlot(
+                        nonce=nonce,
+                        payment=slot.first.payment,
+                        voided=slot.voided,
+                        signed=newest.signed,
+                    )
+                )
+        return tuple(found)
 
     def _judge(self, network: NetworkLimits, plan: Plan, at_ns: int) -> Plan | Signature | Refused:
         slot = self._slots.get((plan.network, plan.slot))

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-FRAME_BYTES: Final = 1 << 18
+FRAME_BYTES: Final = 1 << 20
 HANDSHAKE_S: Final = 5
 ANSWER_S: Final = 30
 """The longest that one answer may take, scrypt and a slow disk included."""

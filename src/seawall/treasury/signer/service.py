@@ -1,6 +1,7 @@
 """The signer without its socket.  The rule: judge, sign, write down, and only then answer."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from eth_utils.address import is_address, to_checksum_address
 
@@ -20,7 +21,16 @@ from seawall.treasury.signer.messages import (
 )
 from seawall.treasury.signer.policy import Plan, Signature, SignerPolicy
 from seawall.treasury.signer.settings import SignerSettings
-from seawall.treasury.signer.store import SignatureStore, StoreError
+from seawall.treasury.signer.store import StoreError
+
+
+class Record(Protocol):
+    """What was signed; see store.py."""
+
+    def read(self) -> list[Signature]: ...
+
+    def append(self, signature: Signature) -> None:
+        """Return once the signature is on disk, or raise StoreError."""
 
 
 class SignerService:
@@ -30,7 +40,7 @@ class SignerService:
         self,
         settings: SignerSettings,
         keys: KeyStore,
-        store: SignatureStore,
+        store: Record,
         now_ns: Callable[[], int],
     ) -> None:
         self._keys = keys

@@ -1,0 +1,5 @@
+"""Feeds `targets.capture_line` with atheris; `make fuzz` says for how long."""
+
+from run import run
+
+run("capture_line")

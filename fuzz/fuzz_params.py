@@ -1,0 +1,5 @@
+"""Feeds `targets.params` with atheris; `make fuzz` says for how long."""
+
+from run import run
+
+run("params")

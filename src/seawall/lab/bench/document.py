@@ -1,0 +1,90 @@
+"""Writes docs/BENCHMARKS.md from bench/results.  The rule: the page has no figure of its own.
+
+`python -m seawall.lab.bench.document` after `make bench`; a test holds the two together.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from seawall.lab.bench.base import BenchResult
+
+ORDER: Final = ("engine", "journal", "api", "recovery")
+HEAD: Final = """\
+# Benchmarks
+
+Generated from `bench/results/*.json` by `python -m seawall.lab.bench.document`; the figures come
+from `make bench`, which is `seawall bench engine|journal|api|recovery`.
+
+Machines differ and are noisy, so every figure stands beside a yardstick that was measured in the
+same run, and the targets are ratios. A target that is missed is said to be missed.
+"""
+ABOUT: Final = {
+    "engine": """\
+One seeded flow of limit orders, cancels and orders that take, the same for all. Every engine that
+installs from PyPI runs it in a process of its own; the best of two runs counts. Seawall commits
+each command in full: filters, ledger with holds and fees, matching, events, level changes. The
+others match, and that is all; what that difference costs is part of the figure. `capture` is
+Seawall on the real mix of the small capture.""",
+    "journal": """\
+Real records are appended in batches, as group commit forms them, and synced. The yardsticks write
+the same bytes to a plain file and call fdatasync: `growing`, a file whose size each sync must also
+write, and `laid out`, a file that was written before and is overwritten, which is the fastest that
+a disk can be. They take turns in quarters of a second.""",
+    "api": """\
+Orders are signed, checked, journaled, synced, matched and published before they are answered; half
+of them trade. The echo on the same server gets the same parameters and answers with them. Each
+connection has one request on its way. The load generator shares the machine's cores.""",
+    "recovery": """\
+A start without the interpreter's own: journals opened, snapshot loaded and checked, rest replayed,
+lead taken. Replays run without any snapshot. The long journal's entries are ticks, written straight
+into it: what lies behind a snapshot is not read.""",
+}
+
+
+def render(results: list[BenchResult]) -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for result in sorted(results, key=lambda one: ORDER.index(one.bench)):
+        parts.append(f"## {result.bench}\n\n{ABOUT[result.bench]}\n")
+        parts.append(f"{result.machine}; {result.measured_at[:10]}.\n")
+        parts.append(_table(result.rows))
+        parts.append(
+            "".join(
+                f"- {'met' if target.met else '**missed**'}: {target.name}:"
+                f" {target.measured:g}, wanted {target.wanted}\n"
+                for target in result.targets
+            )
+        )
+        if result.notes:
+            parts.append("".join(f"- {note}\n" for note in result.notes))
+    return "\n".join(parts)
+
+
+def _table(rows: tuple[dict[str, Any], ...]) -> str:
+    columns = list(rows[0])
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(row[column]) for column in columns] for row in rows]
+    return "".join(
+        "| " + " | ".join(cell.replace("_", " ") for cell in line) + " |\n" for line in lines
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def read_results(folder: Path) -> list[BenchResult]:
+    return [
+        msgspec.json.decode(path.read_bytes(), type=BenchResult)
+        for path in sorted(folder.glob("*.json"))
+    ]
+
+
+if __name__ == "__main__":
+    Path("docs/BENCHMARKS.md").write_text(render(read_results(Path("bench/results"))), "utf-8")

@@ -1,0 +1,269 @@
+"""Deposits gathered, and the hot wallet within its bounds.  The rule: credited money only.
+
+Sans-I/O.  What the ledger knows to stand at a deposit address goes to the hot wallet; what is not
+credited stays where it came in.  An address that holds a token but no coin for the network's charge
+is sent some first.  What the hot wallet has too much goes to cold; what it lacks, people send: a
+request says how much, and why.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from seawall.core.funding_state import FundingState
+from seawall.core.withdrawals import hot_cover
+from seawall.model.funding import DepositState, Listing, Vault, VaultMoveState
+from seawall.model.funding_rows import ListingState, VaultMove
+from seawall.model.ids import AssetCode
+from seawall.treasury.chain import FeeQuote, PaymentOrder, lane_slot, parse_lane_slot
+from seawall.treasury.outgoing import Ask, MoveTerms, units_of
+
+COIN_GAS = 21_000
+TOKEN_GAS = 100_000
+"""Gas that is kept for one payment of a token; what is left over is used by the next."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is worth sweeping of one asset, and what the hot wallet holds at most; in atoms."""
+
+    asset: AssetCode
+    sweep_from: int
+    hot_most: int = 0
+    """0: no bound."""
+    hot_target: int = 0
+    """What stays when it was above the bound."""
+
+
+class SweepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one network's deposits are gathered."""
+
+    hot: str
+    """Where they go."""
+    cold: str = ""
+    bounds: tuple[Bounds, ...] = ()
+    at_once: int = 16
+    """Sweeps that one round may ask for."""
+
+
+class SweepFacts(Struct, frozen=True, kw_only=True):
+    """What the chain says of deposit addresses, at one head."""
+
+    quote: FeeQuote
+    nonces: Mapping[str, int]
+    coins: Mapping[str, int]
+    """Native units at each address."""
+
+
+class TopUp(Struct, frozen=True, kw_only=True):
+    """What people are asked to send from cold to hot."""
+
+    asset: str
+    network: str
+    atoms: int
+    waiting: int
+    """Withdrawals that wait in the queue."""
+
+
+class Standing(Struct):
+    """What the ledger knows of deposit addresses."""
+
+    atoms: dict[tuple[str, str], int]
+    """By address and asset."""
+    busy: set[str]
+    """Addresses with something on its way from or to them."""
+
+
+def standing(state: FundingState, network: str) -> Standing:
+    """Return what stands at the deposit addresses: credited, plus gas sent, less what left."""
+    found = Standing(atoms={}, busy=set())
+    for deposit in state.book.deposits.values():
+        if deposit.network == network and deposit.state is DepositState.CREDITED:
+            _add(found, deposit.address, deposit.asset, deposit.atoms)
+    native = state.book.networks[network].network.native
+    for move in state.book.moves.values():
+        if move.network == network and Vault.DEPOSIT in (move.source, move.target):
+            _count(found, move, native)
+    return found
+
+
+def _count(found: Standing, move: VaultMove, native: str) -> None:
+    leaves = move.source is Vault.DEPOSIT
+    address = (
+        parse_lane_slot(move.attempts[0].slots[0])[0] if leaves else move.move_key.split("/")[1]
+    )
+    if move.state in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST):
+        found.busy.add(address)
+        return
+    if move.state is VaultMoveState.SETTLED:
+        _add(found, address, move.asset, -move.atoms if leaves else move.atoms)
+    if leaves:
+        _add(found, address, native, -move.cost)
+
+
+def _add(found: Standing, address: str, asset: str, atoms: int) -> None:
+    key = (address, asset)
+    found.atoms[key] = found.atoms.get(key, 0) + atoms
+
+
+def worth_sweeping(
+    state: FundingState, network: str, settings: SweepSettings
+) -> list[tuple[str, Listing, int]]:
+    """Return which addresses to ask the chain about: address, listing, atoms; tokens first.
+
+    The coin goes last, because the tokens' charges are paid from it.
+    """
+    found = standing(state, network)
+    native = state.book.networks[network].network.native
+    bounds = {each.asset: each for each in settings.bounds}
+    due = []
+    for (address, asset), atoms in found.atoms.items():
+        bound = bounds.get(AssetCode(asset))
+        listing = state.listing(asset, network)
+        if bound and listing and address not in found.busy and atoms >= max(bound.sweep_from, 1):
+            due.append((address, listing.listing, atoms))
+    due.sort(key=lambda each: each[1].asset == native)
+    first: dict[str, tuple[str, Listing, int]] = {}
+    for each in due:
+        first.setdefault(each[0], each)
+    return list(first.values())[: settings.at_once]
+
+
+def sweep(
+    state: FundingState,
+    settings: SweepSettings,
+    due: tuple[str, Listing, int],
+    facts: SweepFacts,
+    hot_slot: str | None,
+) -> Ask | None:
+    """Return the payment that gathers what is due, or the gas that it needs first, or None."""
+    address, listing, atoms = due
+    units = units_of(state, listing, atoms)
+    coins = facts.coins[address]
+    gas = (TOKEN_GAS if listing.contract else COIN_GAS) * facts.quote.most
+    if not listing.contract:
+        units = min(units, coins) - gas
+        if units <= 0:
+            return None
+    elif coins < gas:
+        return _send_gas(state, listing.network, address, gas - coins, facts.quote, hot_slot)
+    nonce = facts.nonces[address]
+    terms = MoveTerms(
+        move_key=f"sweep/{address}/{nonce}",
+        network=listing.network,
+        asset=listing.asset,
+        source=Vault.DEPOSIT,
+        target=Vault.HOT,
+        atoms=atoms if listing.contract else units * atoms_per_unit(state, listing),
+    )
+    order = PaymentOrder(
+        source=address,
+        payee=settings.hot,
+        contract=listing.contract,
+        units=units,
+        slots=(lane_slot(address, nonce),),
+        quote=facts.quote,
+    )
+    owners = list(state.book.networks[listing.network].owners)
+    index = owners.index(address)
+    return Ask(payment=f"move/{terms.move_key}", order=order, target=terms, index=index)
+
+
+def _send_gas(
+    state: FundingState,
+    network: str,
+    address: str,
+    units: int,
+    quote: FeeQuote,
+    hot_slot: str | None,
+) -> Ask | None:
+    if hot_slot is None:
+        return None
+    native = state.book.networks[network].network.native
+    terms = MoveTerms(
+        move_key=f"gas/{address}/{hot_slot}",
+        network=network,
+        asset=native,
+        source=Vault.HOT,
+        target=Vault.DEPOSIT,
+        atoms=units,
+    )
+    order = PaymentOrder(
+        source=parse_lane_slot(hot_slot)[0],
+        payee=address,
+        contract="",
+        units=units,
+        slots=(hot_slot,),
+        quote=quote,
+    )
+    return Ask(payment=f"move/{terms.move_key}", order=order, target=terms)
+
+
+def to_cold(
+    state: FundingState,
+    settings: SweepSettings,
+    listing: ListingState,
+    quote: FeeQuote,
+    hot_slot: str | None,
+) -> Ask | None:
+    """Return the payment that brings the hot wallet down to its target, or None."""
+    terms = listing.listing
+    bound = next((each for each in settings.bounds if each.asset == terms.asset), None)
+    cover = hot_cover(state, listing)
+    if not settings.cold or hot_slot is None or bound is None or not bound.hot_most:
+        return None
+    if cover <= bound.hot_most or _on_its_way_to_cold(state, terms):
+        return None
+    per_unit = atoms_per_unit(state, terms)
+    units = (cover - bound.hot_target) // per_unit
+    move = MoveTerms(
+        move_key=f"cold/{hot_slot}",
+        network=terms.network,
+        asset=terms.asset,
+        source=Vault.HOT,
+        target=Vault.COLD,
+        atoms=units * per_unit,
+    )
+    order = PaymentOrder(
+        source=parse_lane_slot(hot_slot)[0],
+        payee=settings.cold,
+        contract=terms.contract,
+        units=units,
+        slots=(hot_slot,),
+        quote=quote,
+    )
+    return Ask(payment=f"move/{move.move_key}", order=order, target=move)
+
+
+def _on_its_way_to_cold(state: FundingState, terms: Listing) -> bool:
+    return any(
+        (move.network, move.asset, move.target) == (terms.network, terms.asset, Vault.COLD)
+        and move.atoms
+        and move.state in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST)
+        for move in state.book.moves.values()
+    )
+
+
+def top_ups(state: FundingState, network: str) -> list[TopUp]:
+    """Return what the hot wallet lacks for all that waits in its queues."""
+    wanted = []
+    for listing in state.book.listings.values():
+        if listing.listing.network != network or not listing.queue:
+            continue
+        rows = [state.book.withdrawals[number] for number in listing.queue]
+        lacking = sum(row.atoms - row.fee for row in rows) - hot_cover(state, listing)
+        if lacking > 0:
+            wanted.append(
+                TopUp(
+                    asset=listing.listing.asset,
+                    network=network,
+                    atoms=lacking,
+                    waiting=len(rows),
+                )
+            )
+    return wanted
+
+
+def atoms_per_unit(state: FundingState, listing: Listing) -> int:
+    """Return how many of the ledger's atoms one unit on chain is."""
+    decimals = state.book.assets[listing.asset].decimals
+    return int(10 ** (decimals - listing.chain_decimals))

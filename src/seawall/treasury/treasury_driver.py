@@ -1,0 +1,117 @@
+"""One network's treasury, step by step.  The rule: payouts, then sweeps, then the reckoning.
+
+They run one after the other, so that no figure is taken while another pipeline moves the vaults.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from seawall.core.funding_state import FundingState
+from seawall.core.withdrawals import why_not_now
+from seawall.model.events import CommandRejected
+from seawall.treasury.chain import Block, Chain, UnknownError
+from seawall.treasury.outgoing import Ask
+from seawall.treasury.payout_driver import PayoutDriver, Submit
+from seawall.treasury.payouts import Facts, Payouts
+from seawall.treasury.reconciler import Reading, Wallets, addresses, may_reconcile, report
+from seawall.treasury.signer.client import SignerSilentError
+from seawall.treasury.sweeps import SweepFacts, SweepSettings, sweep, to_cold, worth_sweeping
+
+RECKON_BLOCKS: Final = 5
+"""Blocks between two reconciliations."""
+
+_log = structlog.get_logger()
+
+
+class TreasuryDriver:
+    """Payouts, sweeps and reconciliation over one chain."""
+
+    def __init__(
+        self,
+        *,
+        payouts: Payouts,
+        driver: PayoutDriver,
+        chain: Chain,
+        sweeps: SweepSettings,
+        wallets: Wallets,
+        state: Callable[[], FundingState],
+        submit: Submit,
+    ) -> None:
+        self._payouts = payouts
+        self._driver = driver
+        self._chain = chain
+        self._sweeps = sweeps
+        self._wallets = wallets
+        self._state = state
+        self._submit = submit
+        self._reckoned = -RECKON_BLOCKS
+
+    async def step(self, scanned: Block | None) -> bool:
+        """Do all that can be done now; `scanned` is how far deposits are known."""
+        done = await self._driver.step()
+        try:
+            facts = await self._driver.gather()
+            await self._sweep(facts)
+            due = scanned is not None and (
+                scanned.number < self._reckoned or scanned.number - self._reckoned >= RECKON_BLOCKS
+            )
+            if scanned is not None and due and await self.reconcile(scanned):
+                self._reckoned = scanned.number
+        except (UnknownError, SignerSilentError) as error:
+            _log.warning("treasury.unknown", network=self._payouts.network, detail=str(error))
+            return False
+        return done
+
+    async def _sweep(self, facts: Facts) -> None:
+        network, state = self._payouts.network, self._state
+        if facts.quote.spiked:
+            return
+        for due in worth_sweeping(state(), network, self._sweeps):
+            address = due[0]
+            about = SweepFacts(
+                quote=facts.quote,
+                nonces={address: await self._chain.next_nonce(address, facts.head)},
+                coins={address: await self._chain.balance(address, "", facts.head)},
+            )
+            hot_slot = self._payouts.free_slot(state(), facts)
+            await self._perform(sweep(state(), self._sweeps, due, about, hot_slot), facts)
+        for listing in list(state().book.listings.values()):
+            waiting = [state().book.withdrawals[number] for number in listing.queue]
+            # What could be paid now is paid first.
+            if listing.listing.network == network and all(why_not_now(state(), w) for w in waiting):
+                hot_slot = self._payouts.free_slot(state(), facts)
+                ask = to_cold(state(), self._sweeps, listing, facts.quote, hot_slot)
+                await self._perform(ask, facts)
+
+    async def _perform(self, ask: Ask | None, facts: Facts) -> None:
+        if ask is not None:
+            await self._driver.perform([ask], facts)
+
+    async def reconcile(self, scanned: Block) -> bool:
+        """Report every listing of the network; True if all figures were taken."""
+        state, network = self._state(), self._payouts.network
+        sequence = state.sequence
+        facts = await self._driver.gather()
+        if not may_reconcile(state, network, head=facts.head, scanned=scanned):
+            return False
+        listings = [
+            each.listing for each in state.book.listings.values() if each.listing.network == network
+        ]
+        where = [each for of in addresses(state, network, self._wallets).values() for each in of]
+        units = {
+            (address, listing.contract): await self._chain.balance(
+                address, listing.contract, scanned
+            )
+            for listing in listings
+            for address in where
+        }
+        reading = Reading(
+            block=scanned, units=units, receipts=facts.receipts, ledger_sequence=sequence
+        )
+        done = True
+        for listing in listings:
+            events = await self._submit(report(self._state(), listing, self._wallets, reading))
+            done = done and not any(isinstance(event, CommandRejected) for event in events)
+        return done
