@@ -12,6 +12,7 @@ from tests.gateway.money import (
     ETHER,
     OTHER,
     PAYEE,
+    act,
     client,
     deposit,
     open_bank,
@@ -20,6 +21,7 @@ from tests.gateway.money import (
 from tests.gateway.test_clients import Venue, ccxt_client
 
 from seawall.gateway.server import GatewayServer
+from seawall.model.commands import Tick
 
 APPLY = "/sapi/v1/capital/withdraw/apply"
 
@@ -197,6 +199,7 @@ async def test_own_addresses_and_the_book(bank: Exchange, alice: User) -> None:
     assert [row["label"] for row in book["addresses"]] == ["cold"]
     assert await refused(bank, "POST", APPLY, alice, address=PAYEE, **order) == -4036
     bank.clock.advance(61 * 10**9)
+    await act(bank, Tick())
     await good(bank, "POST", APPLY, alice, address=PAYEE, **order)
     left = await good(bank, "DELETE", at, alice, network="ETH", address=PAYEE)
     assert not left["addresses"]

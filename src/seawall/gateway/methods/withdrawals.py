@@ -168,7 +168,7 @@ METHODS = (
         rest=("POST /sapi/v1/capital/withdraw/apply",),
         handler=apply,
         security=Security.WITHDRAW,
-        weight=600,
+        weight=100,
         lenient=True,
         params=frozenset(
             {"coin", "network", "address", "amount", "withdrawOrderId", "walletType", "addressTag"}
