@@ -39,8 +39,12 @@ dev: $(READY) page ## the same from the sources, uncompiled
 	@$(BIN)/python -m seawall up --demo --data "$(DATA)" --port $(PORT)
 
 .PHONY: test
-test: check build anvil ## the gates, then all tests
+test: tools check build anvil ## the gates, then all tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
+
+.PHONY: tools
+tools: ## what the tests drive and Python cannot bring: a browser, a UTXO network's node
+	@.ci/tools
 
 .PHONY: check
 check: $(READY) ## the gates: ruff, mypy, import-linter
