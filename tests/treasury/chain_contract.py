@@ -182,7 +182,8 @@ class ChainContract:
         assert second.slots == first.slots
         assert second.max_cost > first.max_cost
         signed = bench.sign(second)
-        assert (await bench.chain.send(signed)).outcome is SendOutcome.ACCEPTED
+        sent = await bench.chain.send(signed)
+        assert sent.outcome is SendOutcome.ACCEPTED, sent.detail
         await bench.mine()
         before, after = bench.chain.decode(bench.sign(first)), bench.chain.decode(signed)
         assert await bench.chain.receipt(before.tx_id) is None

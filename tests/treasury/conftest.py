@@ -1,11 +1,11 @@
 """Real nodes for the treasury's tests, one of each kind per test file."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.tools import program
 
 from seawall.lab.devchain import DevChain
 
@@ -21,7 +21,4 @@ async def devchain(tmp_path: Path) -> AsyncIterator[DevChain]:
 
 @pytest.fixture(scope="session")
 def litecoind() -> str:
-    found = shutil.which("litecoind")
-    if found is None:
-        pytest.fail("litecoind is missing: apt-get install litecoind")
-    return found
+    return program("litecoind")

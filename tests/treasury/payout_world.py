@@ -33,6 +33,7 @@ from seawall.model.funding import (
     Vault,
     WithdrawalState,
 )
+from seawall.model.funding_events import Reconciled
 from seawall.model.funding_rows import Withdrawal
 from seawall.model.ids import AssetCode, Epoch, UserId
 from seawall.model.instruments import Asset
@@ -46,12 +47,15 @@ from seawall.treasury.chain import (
 )
 from seawall.treasury.payout_driver import PayoutDriver
 from seawall.treasury.payouts import Payouts, PayoutSettings
+from seawall.treasury.reconciler import Wallets
 from seawall.treasury.signer.content import read_evm
 from seawall.treasury.signer.keystore import SignedBytes
 from seawall.treasury.signer.messages import Answer, Request
 from seawall.treasury.signer.policy import Signature
 from seawall.treasury.signer.service import SignerService
 from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerSettings
+from seawall.treasury.sweeps import Bounds, SweepSettings
+from seawall.treasury.treasury_driver import TreasuryDriver
 
 FINALITY = 4
 CAPITAL = {"ETH": 10**12, "USDT": 10**9}
@@ -62,7 +66,9 @@ def address(name: str) -> str:
 
 
 LANES = (address("hot 1"), address("hot 2"))
+COLD = address("cold")
 TOKEN = address("token")
+USERS = 3
 CONTRACTS = {"ETH": "", "USDT": TOKEN}
 
 
@@ -136,6 +142,7 @@ LIMITS = SignerSettings(
         "SIM": NetworkLimits(
             chain_id=1,
             most_per_gas=10_000,
+            own=(*LANES, COLD),
             assets=tuple(
                 AssetLimits(contract=contract, payment_units=10**15, window_units=10**18)
                 for contract in CONTRACTS.values()
@@ -158,6 +165,9 @@ class World:
         self.state = FundingState()
         self.crashes = 0
         self.foreign: list[Transaction] = []
+        self.reckons = False
+        self.hands = True
+        self.differences = 0
         for lane in LANES:
             for asset, units in CAPITAL.items():
                 self.chain.fund(lane, units, CONTRACTS[asset])
@@ -175,13 +185,30 @@ class World:
         self.service = SignerService(LIMITS, SimulatedKeys(), self.record, self.chain.clock.now_ns)
         network = EvmNetwork(self.chain, self.endpoints)
         self.network = network
-        settings = PayoutSettings(lanes=LANES, lane_in_flight=4, own=(address("cold"),))
-        self.driver = PayoutDriver(
-            Payouts("SIM", settings, network.decode),
-            Crashing(network, self),
-            self,
-            lambda: self.state,
-            self.submit,
+        settings = PayoutSettings(lanes=LANES, lane_in_flight=4, own=(COLD,))
+        payouts = Payouts("SIM", settings, network.decode)
+        shown = Crashing(network, self)
+        driver = PayoutDriver(payouts, shown, self, lambda: self.state, self.submit)
+        self.driver = TreasuryDriver(
+            payouts=payouts,
+            driver=driver,
+            chain=shown,
+            sweeps=SweepSettings(
+                hot=LANES[0],
+                cold=COLD,
+                bounds=(
+                    Bounds(
+                        asset=AssetCode("USDT"),
+                        sweep_from=50,
+                        hot_most=len(LANES) * CAPITAL["USDT"] + 2_000,
+                        hot_target=len(LANES) * CAPITAL["USDT"],
+                    ),
+                    Bounds(asset=AssetCode("ETH"), sweep_from=3_000_000),
+                ),
+            ),
+            wallets=Wallets(hot=LANES, cold=(COLD,)),
+            state=lambda: self.state,
+            submit=self.submit,
         )
 
     def risk(self) -> None:
@@ -191,7 +218,7 @@ class World:
 
     async def step(self) -> None:
         try:
-            await self.driver.step()
+            await self.driver.step(self.chain.head if self.reckons else None)
         except CrashError:
             self.crashes += 1
             before = digest_funding(self.state)
@@ -214,6 +241,11 @@ class World:
         self.log.append((len(self.log) + 1, command))
         events = commit_funding(self.state, command, sequence=len(self.log), at_ns=len(self.log))
         check_funding(self.state)
+        self.differences += sum(
+            event.chain_atoms != event.ledger_atoms
+            for event in events
+            if isinstance(event, Reconciled)
+        )
         return events
 
     def set_up(self) -> None:
@@ -246,6 +278,16 @@ class World:
             )
             self.play(f.OfferAsset(listing=listing))
             self.capital(code, units * len(LANES), f"start {code}")
+        for index in range(USERS):
+            self.play(
+                f.OpenDepositAddress(
+                    user_id=UserId(index + 1),
+                    network="SIM",
+                    index=index,
+                    address=address(f"deposit {index}"),
+                )
+            )
+        for code in CAPITAL:
             self.play(
                 Deliver(
                     source="spot",
@@ -264,6 +306,35 @@ class World:
                 reference=reference,
                 person="ann",
             )
+        )
+
+    def deposit(self) -> None:
+        """Credit a user with what came to the deposit address and is final."""
+        code = self.prng.choice(("ETH", "USDT"))
+        units = self.prng.between(40, 9_000_000 if code == "ETH" else 3_000)
+        index = self.prng.below(USERS)
+        paid = self.chain.fund(address(f"deposit {index}"), units, CONTRACTS[code])
+        self.chain.mine(FINALITY)
+        for confirmations in (0, FINALITY):
+            self.play(self._told(code, paid.tx_id, index, units, confirmations))
+
+    @staticmethod
+    def _told(
+        code: str, tx_id: str, index: int, units: int, confirmations: int
+    ) -> f.SeeDeposit | f.ConfirmDeposit:
+        if confirmations:
+            return f.ConfirmDeposit(
+                network="SIM", tx_id=tx_id, output=0, block_id="b", confirmations=confirmations
+            )
+        return f.SeeDeposit(
+            network="SIM",
+            tx_id=tx_id,
+            output=0,
+            address=address(f"deposit {index}"),
+            asset=AssetCode(code),
+            atoms=units,
+            block=1,
+            block_id="b",
         )
 
     # What people and the world do
@@ -311,14 +382,16 @@ class World:
         self.foreign.append(sent)
 
     def disturb(self) -> None:
-        match self.prng.below(16):
+        match self.prng.below(17):
+            case 16:
+                self.deposit()
             case 0 | 1 | 2 | 3:
                 self.withdraw()
             case 4:
                 self.cancel()
             case 5:
                 self.turn_service(self.prng.choice(list(ServiceStatus)))
-            case 6:
+            case 6 if self.hands:
                 self.spend_by_hand()
             case 7:
                 gone = [sent.tx_id for sent in self.chain.tip.content if self.prng.chance(1, 2)]
@@ -376,8 +449,10 @@ class World:
         unbooked = sum(GAS * 10 for sent in mined if sent.tx_id not in booked)
         self.capital("ETH", -7 * len(mined) - unbooked, "spent by hand")
         for code, contract in CONTRACTS.items():
-            held = sum(self.chain.tip.balances.get((lane, contract), 0) for lane in LANES)
-            assert held == self.state.held_in("SIM", Vault.HOT, code), code
+            deposits = [address(f"deposit {index}") for index in range(USERS)]
+            for vault, of in ((Vault.HOT, LANES), (Vault.COLD, [COLD]), (Vault.DEPOSIT, deposits)):
+                held = sum(self.chain.tip.balances.get((each, contract), 0) for each in of)
+                assert held == self.state.held_in("SIM", vault, code), (vault, code)
         return ends
 
     def _audit_one(self, row: Withdrawal) -> None:

@@ -55,6 +55,7 @@ export class Live {
       this.judge();
     };
     socket.onmessage = (event: MessageEvent<string>) => {
+      if (this.socket !== socket) return;
       const message = JSON.parse(event.data) as Partial<Message>;
       if (message.stream && message.data) this.listener.onMessage(message as Message);
     };
@@ -70,7 +71,9 @@ export class Live {
   private drop(): void {
     const socket = this.socket;
     this.socket = null;
-    socket?.close();
+    // The browser calls it an error to close a socket that is still connecting.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   private async beat(): Promise<void> {

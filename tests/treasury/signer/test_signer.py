@@ -30,6 +30,8 @@ from tests.treasury.signer.vault_keys import (
     void,
 )
 
+from seawall.model.funding import NetworkKind
+from seawall.treasury.addresses import DepositAddresses
 from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned
 from seawall.treasury.signer.keystore import (
     FileKeyStore,
@@ -235,15 +237,11 @@ def test_a_deposit_address_pays_only_own_wallets(desk: Desk) -> None:
 
 
 def test_the_public_key_gives_the_same_deposit_addresses(desk: Desk) -> None:
-    from embit.bip32 import HDKey
-    from eth_keys.datatypes import PublicKey
-
     answer = desk.service.answer(AskWho())
     assert isinstance(answer, Who)
     assert answer.wallets == (HOT,)
-    child = HDKey.from_base58(answer.deposit_key).derive([7])
-    point = PublicKey.from_compressed_bytes(child.key.sec())
-    assert point.to_checksum_address() == desk.keys.deposit_address(7)
+    derived = DepositAddresses(answer.deposit_key, NetworkKind.EVM)
+    assert derived.address(7) == desk.keys.deposit_address(7)
 
 
 def test_nothing_leaves_that_could_not_be_written_down(desk: Desk) -> None:

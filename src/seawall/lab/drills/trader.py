@@ -23,6 +23,7 @@ from seawall.lab.wire import Answer, BrokenError, Key
 from seawall.lib.prng import Prng
 
 ANSWER_S: Final = 5.0
+SUCCESS: Final = "SUCCESS"
 PAGE: Final = 1_000
 UNKNOWN_CODE: Final = -1007
 """The exchange itself does not know whether the command took effect."""
@@ -143,9 +144,12 @@ class Trader:
         self.ledger.acknowledged_at_s.append(time.monotonic())
         body = outcome.body
         if call.kind == "replace":
+            # Half of it may have failed; a repeat shows the present state of that half's order.
             both = body.get("data", body)
-            self._write_canceled(both.get("cancelResponse"))
-            self._write_placed(call, both.get("newOrderResponse"), retried=retried)
+            canceled = both.get("cancelResult") == SUCCESS
+            self._write_canceled(both["cancelResponse"] if canceled else None)
+            placed = both.get("newOrderResult") == SUCCESS
+            self._write_placed(call, both["newOrderResponse"] if placed else None, retried=retried)
         elif call.kind == "place":
             self._write_placed(call, body, retried=retried)
         else:

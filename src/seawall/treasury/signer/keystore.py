@@ -23,8 +23,8 @@ from seawall.treasury.chain import EvmUnsigned
 _SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _SCRYPT_N: Final = 1 << 16
-DEPOSIT_PATH: Final = "m/44h/60h/0h/0"
-"""Below it stand the deposit addresses, by their index."""
+DEPOSIT_PATH: Final = "m/44h/60h/0h"
+"""The deposits' account: address number `index` is its child 0/index (treasury/addresses.py)."""
 
 
 class KeyStoreError(Exception):
@@ -132,7 +132,7 @@ class FileKeyStore:
     def _deposit_secret(self, index: int) -> bytes:
         if self._deposits is None or not 0 <= index < 1 << 31:
             raise KeyStoreError(f"no deposit address at {index}")
-        return bytes(self._deposits.derive([index]).key.secret)
+        return bytes(self._deposits.derive([0, index]).key.secret)
 
 
 def create_keystore(
