@@ -126,6 +126,28 @@ def test_a_key_of_a_new_user_works_at_once(demo: Up) -> None:
     assert again["apiKey"] != made["apiKey"]
 
 
+def test_operators_see_the_queue_and_stop_a_service(demo: Up) -> None:
+    at = ("--data", str(demo.data))
+    found = answer("funding", "queue", *at)
+    assert found["withdrawals"] == []
+    assert [(row["asset"], row["network"]) for row in found["listings"]] == [
+        ("ETH", "ETH"),
+        ("USDT", "ETH"),
+    ]
+    who = ("--person", "ann", "--reason", "a test", *at)
+    paused = answer("funding", "pause", "eth", "eth", "--limited", *who)
+    assert (paused["withdrawal"]["status"], paused["withdrawal"]["person"]) == ("limited", "ann")
+    shown = seawall("funding", "pause", "USDT", "ETH", "--service", "deposit", *who)
+    assert shown.returncode == 0
+    assert "a test" in shown.stdout
+    resumed = answer("funding", "resume", "ETH", "ETH", *who)
+    assert resumed["withdrawal"]["status"] == "open"
+    refused = answer("funding", "approve", "7", "--person", "ann", *at, code=4)
+    assert "does not exist" in refused["error"]
+    answer("funding", "pause", "ETH", "TRX", *who, code=4)
+    assert answer("funding", "reconcile", *at)["listings"][0]["difference"].strip("0.") == ""
+
+
 @pytest.mark.parametrize(
     "words,code,what",
     [

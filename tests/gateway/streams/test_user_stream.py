@@ -10,10 +10,14 @@ from seawall.model.commands import (
     CancelOpenOrders,
     CancelReplaceOrder,
     Credit,
+    Deliver,
     PlaceOrderList,
+    RequestTransfer,
+    Settle,
     SetTradeGroup,
 )
-from seawall.model.ids import AssetCode, UserId
+from seawall.model.ids import FUNDING, AssetCode, UserId
+from seawall.model.messages import MoveFunds
 from seawall.model.trading import CancelReplaceMode, Contingency, StpMode, TimeInForce
 
 Told = list[tuple[int, Message]]
@@ -271,6 +275,24 @@ def test_a_credit_is_a_balance_update() -> None:
         }),
         (1, {"e": "balanceUpdate", "E": at, "a": "BTC", "d": "5.00000000", "T": at}),
     ]  # fmt: skip
+
+
+def test_transfers_are_balance_updates_that_come_once() -> None:
+    cell = Cell()
+    asset = AssetCode("BTC")
+    leaves = RequestTransfer(
+        user_id=UserId(1), target=FUNDING, asset=asset, atoms=10**8, client_transfer_id="t"
+    )
+    message = MoveFunds(transfer_id=1, user_id=UserId(2), asset=asset, atoms=3 * 10**8)
+    arrives = Deliver(source=FUNDING, number=1, message=message)
+    returns = Settle(target=FUNDING, number=1, refusal="unknown_asset")
+    updates = [
+        (user, told["d"])
+        for command in (leaves, leaves, arrives, arrives, returns, returns)
+        for user, told in cell.commit(command)
+        if told["e"] == "balanceUpdate"
+    ]
+    assert updates == [(1, "-1.00000000"), (2, "3.00000000"), (1, "1.00000000")]
 
 
 def test_microseconds_are_for_who_asks_for_them() -> None:
