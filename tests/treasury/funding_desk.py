@@ -20,7 +20,9 @@ SCALE = 10**12
 class FundingDesk:
     """Commits commands one by one, and can start anew from its own snapshot."""
 
-    def __init__(self, *, finality: int = 6, network: str = "SIM", users: int = 3) -> None:
+    def __init__(
+        self, *, finality: int = 6, network: str = "SIM", users: int = 3, token: str = TOKEN
+    ) -> None:
         self.state = FundingState()
         self.alarms: list[Alarm] = []
         self.refused: list[str] = []
@@ -44,7 +46,7 @@ class FundingDesk:
             )
         )
         self.offer("ETH", "", 18, MIN_DEPOSIT)
-        self.offer("USDT", TOKEN, 6, MIN_DEPOSIT * SCALE)
+        self.offer("USDT", token, 6, MIN_DEPOSIT * SCALE)
         for user_id in range(1, users + 1):
             self.open_address(user_id, f"user{user_id}")
 

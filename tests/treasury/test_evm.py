@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from eth_account import Account
+from msgspec.structs import replace
 from tests.treasury.chain_contract import Bench, ChainContract
 
 from seawall.lab.devchain import DevChain
@@ -298,6 +299,18 @@ async def test_another_chain_is_not_believed(devchain: DevChain) -> None:
     with pytest.raises(UnknownError, match="serves chain 31337, not 1"):
         await chain.head()
     assert [verdict.health for verdict in chain.verdicts()] == [Health.UNREACHABLE]
+    await chain.close()
+
+
+async def test_an_address_with_a_key_in_it_is_not_told(devchain: DevChain) -> None:
+    url = f"{devchain.url}/v3/secret-key"
+    settings = settings_of(devchain)
+    settings = replace(settings, endpoints=(EndpointSettings(name="dev", url=url),))
+    assert "secret-key" not in repr(settings)
+    chain = EvmChain(settings, SystemClock())
+    with pytest.raises(UnknownError, match="HTTP 404") as caught:
+        await chain.head()
+    assert "secret-key" not in str(caught.value) + str(chain.verdicts())
     await chain.close()
 
 

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, cast
 
-from aiohttp import ClientError, ClientTimeout
+from aiohttp import ClientError, ClientResponseError, ClientTimeout, InvalidURL
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
@@ -291,6 +291,11 @@ def _translated() -> Iterator[None]:
         if any(phrase in text for phrase in MISSING):
             raise MissingError(text) from error
         raise EndpointError(text) from error
+    except ClientResponseError as error:
+        # Its own text has the address, and the address may hold an access key.
+        raise EndpointError(f"HTTP {error.status} {error.message}".rstrip()) from None
+    except InvalidURL:
+        raise EndpointError("its address is no URL") from None
     except (ClientError, OSError, TimeoutError) as error:
         raise EndpointError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     except (Web3Exception, ValueError, KeyError, TypeError, IndexError) as error:

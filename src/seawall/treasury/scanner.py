@@ -288,6 +288,8 @@ class DepositScanner:
     def _propose_see(self, command: SeeDeposit, effects: list[Effect]) -> None:
         key = f"{command.network}/{command.tx_id}/{command.output}"
         self._found[key] = command
+        if any(isinstance(one, Propose) and one.command == command for one in effects):
+            return
         known = self._state.book.deposits.get(key)
         if known is not None:
             if known.state is DepositState.CREDITED:

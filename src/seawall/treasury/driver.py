@@ -1,0 +1,107 @@
+"""A network's treasury beside a running node.  The rule: look, step, wait; nothing is kept here.
+
+One task for each network: deposits are scanned, payouts and sweeps step, and now and then chain and
+ledger are compared.  It wakes when blocks are due, and at once when a withdrawal may be paid.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from seawall.model.commands import Command
+from seawall.model.events import Event
+from seawall.model.funding_commands import FundingCommand
+from seawall.model.funding_events import ServiceChanged, WithdrawalChanged
+from seawall.node.errors import NodeError
+from seawall.node.node import Node
+from seawall.treasury.chain import Block, Chain, UnknownError
+from seawall.treasury.payout_driver import Asker, PayoutDriver
+from seawall.treasury.payouts import Payouts, PayoutSettings
+from seawall.treasury.reconciler import Wallets
+from seawall.treasury.scanner import Alarm, DepositScanner
+from seawall.treasury.scanning import scan
+from seawall.treasury.sweeps import SweepSettings
+from seawall.treasury.treasury_driver import TreasuryDriver
+
+STEPS_PER_BLOCK: Final = 4
+"""How often it looks while one block is due."""
+LONGEST_WAIT_S: Final = 5
+
+_log = structlog.get_logger()
+
+
+class NetworkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the treasury does on one network; see the pipelines' own settings."""
+
+    payouts: PayoutSettings
+    sweeps: SweepSettings
+    wallets: Wallets
+    start_block: int = 0
+
+
+class NetworkTreasury:
+    """Everything that moves money on one network."""
+
+    def __init__(
+        self, node: Node, network: str, chain: Chain, signer: Asker, settings: NetworkSettings
+    ) -> None:
+        self._node = node
+        self._network = network
+        self._chain = chain
+        self._scanner = DepositScanner(node.funding, network, start_block=settings.start_block)
+        payouts = Payouts(network, settings.payouts, chain.decode)
+        self._driver = TreasuryDriver(
+            payouts=payouts,
+            driver=PayoutDriver(payouts, chain, signer, lambda: node.funding, self._submit),
+            chain=chain,
+            sweeps=settings.sweeps,
+            wallets=settings.wallets,
+            state=lambda: node.funding,
+            submit=self._submit,
+        )
+        self._wake = asyncio.Event()
+        self._alarmed: set[Alarm] = set()
+
+    async def run(self) -> None:
+        """Step until canceled; whatever cannot be known or journaled now is tried again."""
+        self._node.add_listener(self._heard)
+        block_ms = self._node.funding.book.networks[self._network].network.block_ms
+        wait_s = min(block_ms / 1_000 / STEPS_PER_BLOCK, LONGEST_WAIT_S)
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    await self.step()
+                except (UnknownError, NodeError) as error:
+                    _log.warning("treasury.waits", network=self._network, why=str(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait_s)
+        finally:
+            self._node.remove_listener(self._heard)
+
+    async def step(self) -> None:
+        """Scan what is new, then pay, sweep and compare."""
+        await scan(self._chain, self._scanner, self._submit, self._alarm)
+        await self._driver.step(await self._scanned())
+
+    async def _scanned(self) -> Block | None:
+        number = self._scanner.scanned
+        return await self._chain.block(number) if number >= 0 else None
+
+    async def _submit(self, command: FundingCommand) -> Sequence[Event]:
+        return (await self._node.submit_funding(command)).events
+
+    def _heard(
+        self, _cell: str, _sequence: int, _at_ns: int, _command: Command, events: list[Event]
+    ) -> None:
+        if any(isinstance(event, WithdrawalChanged | ServiceChanged) for event in events):
+            self._wake.set()
+
+    def _alarm(self, alarm: Alarm) -> None:
+        if alarm not in self._alarmed:
+            self._alarmed.add(alarm)
+            _log.warning("treasury.deposits", network=self._network, alarm=str(alarm))
