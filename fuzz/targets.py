@@ -104,11 +104,11 @@ def socket_request(data: bytes) -> None:
         text = data.decode()
     try:
         # The decoding inside a session; a session itself needs a socket and a node.
-        envelope = ws_api._read(text)  # noqa: SLF001
-        ws_api._id(envelope)  # noqa: SLF001
-        ws_api._method(envelope)  # noqa: SLF001
-        ws_api._command_id(envelope)  # noqa: SLF001
-        values = ws_api._values(envelope)  # noqa: SLF001
+        envelope = ws_api._read(text)  # noqa: SLF001 decoding alone
+        ws_api._id(envelope)  # noqa: SLF001 decoding alone
+        ws_api._method(envelope)  # noqa: SLF001 decoding alone
+        ws_api._command_id(envelope)  # noqa: SLF001 decoding alone
+        values = ws_api._values(envelope)  # noqa: SLF001 decoding alone
     except ApiError as error:
         _is_answer(error)
         return

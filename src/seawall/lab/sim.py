@@ -287,11 +287,12 @@ def main(seeds: int = 100, first: int = 1) -> None:
     # The node warns of every fault that was planned.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     for seed in range(first, first + seeds):
-        print(f"seed {seed}", end=" ", flush=True)
+        sys.stdout.write(f"seed {seed} ")
+        sys.stdout.flush()
         report = simulate(seed)
-        print(
+        sys.stdout.write(
             f"{report.entries} entries, {report.crashes} crashes, {report.faults} faults,"
-            f" {report.repeated} repeats: held"
+            f" {report.repeated} repeats: held\n"
         )
 
 
