@@ -1,6 +1,7 @@
 """Messages between cells: whatever crashes, repeats or is lost, it arrives once or comes back."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -270,6 +271,30 @@ async def test_data_of_a_release_without_a_funding_cell_starts(tmp_path: Path) -
     assert (node.funding.epoch, node.spot.epoch) == (1, 2)
     await node.close()
     assert (await verify_data(tmp_path)).ok
+
+
+async def test_a_spot_journal_from_before_its_transfers_is_told(tmp_path: Path) -> None:
+    """Whoever puts an older journal back loses money between the cells; `verify` says so."""
+    old = tmp_path / "old"
+    node = await open_node(tmp_path)
+    await _with_assets(node)
+    await node.close()
+    shutil.copytree(tmp_path / "journal", old)
+    shutil.copytree(tmp_path / "views", tmp_path / "old-views")
+    node = await open_node(tmp_path)
+    transfer = await _sent(node, _request(COIN))
+    assert await node.relay.settled(SPOT, transfer, 20)
+    await node.close()
+    assert (await verify_data(tmp_path)).ok
+    for path in (tmp_path / "journal").glob("spot.*"):
+        path.unlink()
+    for path in old.glob("spot.*"):
+        shutil.copy(path, tmp_path / "journal" / path.name)
+    shutil.rmtree(tmp_path / "views")
+    (tmp_path / "old-views").rename(tmp_path / "views")
+    report = await verify_data(tmp_path)
+    assert [cell.ok for cell in report.cells] == [True, True, False]
+    assert report.cells[2].problems == ["funding took 1 messages of spot, which has sent 0"]
 
 
 def test_a_hole_that_no_repetition_can_mend_is_left_alone() -> None:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from seawall.journal.port import JournalError
 from seawall.journal.sqlite import SqliteJournal
@@ -18,7 +18,9 @@ from seawall.lib.invariants import InvariantError
 from seawall.model import limits
 from seawall.model.commands import Command
 from seawall.model.events import Event
-from seawall.model.ids import CELLS, FUNDING
+from seawall.model.ids import CELLS, FUNDING, SPOT
+from seawall.model.mailbox import Mailbox
+from seawall.node.between import closed_but_not_taken, taken_but_not_sent
 from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.errors import ReplayError
@@ -54,12 +56,25 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 async def verify_data(data: Path, progress: Progress | None = None) -> VerifyReport:
     """Replay everything in `data` and compare; a running exchange is verified up to now."""
     cells = [await _verify_cell(data, identity_cell(), progress, None)]
+    funding, spot = funding_cell(), spot_cell()
     if FUNDING in cells_of(data):
-        cells.append(await _verify_cell(data, funding_cell(), progress, None))
+        cells.append(await _verify_cell(data, funding, progress, None))
     with tempfile.TemporaryDirectory(prefix="seawall-verify-") as name:
         rebuild = ViewsRebuild(data, Path(name))
-        cells.append(await _verify_cell(data, spot_cell(), progress, rebuild))
+        cells.append(await _verify_cell(data, spot, progress, rebuild))
+    cells[-1] = _with_messages(cells[-1], funding.state.book.mailbox, spot.state.mailbox)
     return VerifyReport(ok=all(cell.ok for cell in cells), cells=cells)
+
+
+def _with_messages(spot: CellVerified, funding: Mailbox, later: Mailbox) -> CellVerified:
+    """Add how the spot cell, which was read last, disagrees with what funding sent and took."""
+    problems = [
+        *taken_but_not_sent(FUNDING, funding, SPOT, later),
+        *closed_but_not_taken(FUNDING, funding, SPOT, later),
+    ]
+    if not problems:
+        return spot
+    return structs.replace(spot, ok=False, problems=[*spot.problems, *problems])
 
 
 def cells_of(data: Path) -> list[str]:
