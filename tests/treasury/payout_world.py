@@ -34,13 +34,14 @@ from seawall.model.funding import (
     WithdrawalState,
 )
 from seawall.model.funding_events import Reconciled
-from seawall.model.funding_rows import Withdrawal
+from seawall.model.funding_rows import ListingState, Withdrawal
 from seawall.model.ids import AssetCode, Epoch, UserId
 from seawall.model.instruments import Asset
 from seawall.model.messages import MoveFunds
 from seawall.treasury.chain import (
     EvmUnsigned,
     PaymentOrder,
+    RefusedError,
     SendResult,
     Unsigned,
     parse_lane_slot,
@@ -168,6 +169,7 @@ class World:
         self.reckons = False
         self.hands = True
         self.differences = 0
+        self.unpayable: set[str] = set()
         for lane in LANES:
             for asset, units in CAPITAL.items():
                 self.chain.fund(lane, units, CONTRACTS[asset])
@@ -339,17 +341,18 @@ class World:
 
     # What people and the world do
 
-    def withdraw(self) -> None:
+    def withdraw(self, to: str = "") -> Withdrawal:
         number = self.state.book.next_withdrawal_id
         self.play(
             f.RequestWithdrawal(
                 user_id=UserId(1),
                 asset=AssetCode(self.prng.choice(("ETH", "USDT"))),
                 network="SIM",
-                address=address(f"payee {number}"),
+                address=to or address(f"payee {number}"),
                 atoms=self.prng.between(2, 5_000),
             )
         )
+        return self.state.book.withdrawals[number]
 
     def cancel(self) -> None:
         number = self.prng.between(1, self.state.book.next_withdrawal_id)
@@ -386,7 +389,8 @@ class World:
             case 16:
                 self.deposit()
             case 0 | 1 | 2 | 3:
-                self.withdraw()
+                if all(each.withdrawal.status.value == "open" for each in self.services()):
+                    self.withdraw()
             case 4:
                 self.cancel()
             case 5:
@@ -435,6 +439,9 @@ class World:
         waiting = [row for row in self.state.book.withdrawals.values() if not row.state.ended]
         raise AssertionError(f"these never end: {waiting}")
 
+    def services(self) -> list[ListingState]:
+        return list(self.state.book.listings.values())
+
     # The auditor
 
     def audit(self) -> dict[str, int]:
@@ -472,7 +479,18 @@ class Crashing(EvmNetwork):
         super().__init__(inner.chain, world.endpoints)
         self._world = world
 
+    async def build(self, order: PaymentOrder, taken: Collection[str] = ()) -> Unsigned:
+        if order.payee in self._world.unpayable:
+            raise RefusedError("execution reverted")
+        return await super().build(order, taken)
+
     async def send(self, signed: bytes) -> SendResult:
+        rows = [
+            *self._world.state.book.withdrawals.values(),
+            *self._world.state.book.moves.values(),
+        ]
+        journaled = {attempt.signed for row in rows for attempt in row.attempts}
+        assert signed.hex() in journaled, "what is sent is journaled"
         self._world.risk()
         result = await super().send(signed)
         self._world.risk()

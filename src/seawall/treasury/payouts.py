@@ -130,6 +130,9 @@ class Payouts:
             if receipt is None:
                 continue
             if receipt.confirmations(facts.head) < finality:
+                # Should a reorganisation take it off again, it is sent at once, at its old price.
+                for mined in row.attempts:
+                    self._sent.pop(mined.tx_id, None)
                 return []
             return [self._ended(state, row, attempt, receipt, facts.head)]
         lane, nonce = parse_lane_slot(row.attempts[0].slots[0])
