@@ -54,7 +54,8 @@ class Simulation(RuleBasedStateMachine):
             if error is None:
                 self.waiting.add(self.submitted)
             else:
-                assert self.stopped
+                # It refuses from the moment it stops; the driver may still have the Stop to do.
+                assert self.sequencer.stopped
                 assert isinstance(error, UnavailableError)
                 self.refused.add(self.submitted)
 
