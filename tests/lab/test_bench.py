@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from seawall.lab.bench import BENCHES, BenchOptions
+from seawall.lab.bench.document import read_results, render
 from seawall.lab.bench.engine import STEPS
 from seawall.lab.bench.flow import CANCEL, PLACE, TAKE, Flow, make_flow, read_flow, write_flow
 from seawall.lab.bench.load import frame
@@ -114,3 +115,11 @@ async def test_the_api_answers_every_prepared_request_with_success() -> None:
     result = await BENCHES["api"].perform(BenchOptions(seconds=0.4))
     assert {row["transport"] for row in result.rows} == {"REST", "WebSocket"}
     assert all(row["per_s"] > 0 for row in result.rows)
+
+
+def test_the_page_says_what_the_results_say() -> None:
+    root = Path(__file__).parents[2]
+    results = read_results(root / "bench" / "results")
+    assert {result.bench for result in results} == set(BENCHES)
+    page = (root / "docs" / "BENCHMARKS.md").read_text(encoding="utf-8")
+    assert page == render(results), "write it anew: python -m seawall.lab.bench.document"
