@@ -23,7 +23,9 @@ same run, and the targets are ratios. A target that is missed is said to be miss
 ABOUT: Final = {
     "engine": """\
 One seeded flow of limit orders, cancels and orders that take, the same for all. Every engine that
-installs from PyPI runs it in a process of its own; the best of two runs counts. Seawall commits
+installs from PyPI runs it in a process of its own, and the processor's time is counted; the best of
+two runs counts. Each is handed what its caller has: Seawall its commands, made as decoding the
+journal makes them. Seawall commits
 each command in full: filters, ledger with holds and fees, matching, events, level changes. The
 others match, and that is all; what that difference costs is part of the figure. `capture` is
 Seawall on the real mix of the small capture.""",

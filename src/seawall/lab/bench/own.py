@@ -8,8 +8,8 @@ their own: see `measure`.
 
 import gc
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from seawall.core.machine import commit_spot
 from seawall.core.spot_state import SpotState
@@ -34,8 +34,6 @@ from seawall.model.events import CommandRejected, Event, Traded
 from seawall.model.ids import AssetCode, Symbol, UserId
 from seawall.model.instruments import Asset, FeeTier, Instrument
 from seawall.model.trading import OrderType, Side, TimeInForce
-
-T = TypeVar("T")
 
 CHUNK: Final = 256
 MAKER: Final = UserId(1)
@@ -70,11 +68,13 @@ class Core:
 
 
 def run_flow(flow: Flow, seconds: float) -> Measured:
-    """Run the flow until it ends or the time is up; making the commands counts."""
-    core = Core(listing_commands())
-    fills = sum(core.check(command_of(step)) for step in flow.steps)
-    core = Core(listing_commands())
-    return _timed(core, flow.steps, command_of, seconds, fills)
+    """Run the flow until it ends or the time is up.
+
+    The commands are made beforehand, as decoding the journal makes them: a rival, too, is handed
+    what its caller has.
+    """
+    commands = [command_of(step) for step in flow.steps]
+    return _checked_and_timed(listing_commands(), commands, seconds)
 
 
 def run_capture(seconds: float) -> Measured:
@@ -86,9 +86,7 @@ def run_capture(seconds: float) -> Measured:
     commands = [*mirror.start()]
     for event in capture.events:
         commands += mirror.diff(event) if isinstance(event, Diff) else mirror.trade(event)
-    core = Core(first)
-    fills = sum(core.check(command) for command in commands)
-    return _timed(Core(first), commands, _as_it_is, seconds, fills)
+    return _checked_and_timed(first, commands, seconds)
 
 
 def command_of(step: Step) -> SpotCommand:
@@ -107,31 +105,26 @@ def command_of(step: Step) -> SpotCommand:
     return PlaceOrder(user_id=user_id, symbol=BTCUSDT, terms=terms)
 
 
-def _as_it_is(command: SpotCommand) -> SpotCommand:
-    return command
-
-
-def _timed(
-    core: Core,
-    items: Sequence[T],
-    command_for: Callable[[T], SpotCommand],
-    seconds: float,
-    fills: int,
+def _checked_and_timed(
+    first: Sequence[SpotCommand], commands: Sequence[SpotCommand], seconds: float
 ) -> Measured:
+    core = Core(first)
+    fills = sum(core.check(command) for command in commands)
+    core = Core(first)
     do, done = core.do, 0
     gc.collect()
     gc.disable()
     # The processor's time, not the wall's: what else the machine does must not count.
     began = time.process_time()
-    for start in range(0, len(items), CHUNK):
-        for item in items[start : start + CHUNK]:
-            do(command_for(item))
-        done = min(start + CHUNK, len(items))
+    for start in range(0, len(commands), CHUNK):
+        for command in commands[start : start + CHUNK]:
+            do(command)
+        done = min(start + CHUNK, len(commands))
         if time.process_time() - began > seconds:
             break
     took_s = time.process_time() - began
     gc.enable()
-    return Measured(done, took_s, fills, done == len(items))
+    return Measured(done, took_s, fills, done == len(commands))
 
 
 def listing_commands() -> list[SpotCommand]:
