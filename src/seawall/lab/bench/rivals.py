@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -267,6 +268,48 @@ class Nanobook:
         self._book.cancel(self._ids[order_id])
 
 
+class Arena:
+    """The book inside a simulator for teaching."""
+
+    def __init__(self) -> None:
+        module = import_module("convexpi.arena.engine")
+        self._book, self._order = module.OrderBook(), module.Order
+        self._buy, self._sell = module.Side.BUY, module.Side.SELL
+        self._ids: dict[int, int] = {}
+
+    def place(self, order_id: int, is_buy: bool, price_ticks: int, lots: int) -> int:
+        side = self._buy if is_buy else self._sell
+        order = self._order(agent_id="x", side=side, qty=lots, price=price_ticks)
+        self._ids[order_id] = order.order_id
+        return len(self._book.submit(order, order_id))
+
+    def cancel(self, order_id: int) -> None:
+        self._book.cancel(self._ids[order_id], "x")
+
+
+class Lobo:
+    """Rust through PyO3, asked to report its fills."""
+
+    def __init__(self) -> None:
+        module, orders = import_module("lobo"), import_module("lobo.orders")
+        self._book, self._order = module.Book(), orders.LimitOrder
+        self._buy, self._sell = orders.Side.Buy, orders.Side.Sell
+        self._reports = module.Reports(include_fills=True)
+        self._trader = UUID(int=1)
+        self._ids: dict[int, int] = {}
+
+    def place(self, order_id: int, is_buy: bool, price_ticks: int, lots: int) -> int:
+        side = self._buy if is_buy else self._sell
+        order = self._order(price_ticks, lots, self._trader, side)
+        done = self._book.fill(order, self._reports)
+        if done.remaining_order_id is not None:
+            self._ids[order_id] = done.remaining_order_id
+        return len(done.report.fills or ())
+
+    def cancel(self, order_id: int) -> None:
+        self._book.cancel(self._ids[order_id])
+
+
 RIVALS: Final[tuple[Rival, ...]] = (
     Rival(package="order-matching", extras="[polars]", kind="python", open=OrderMatching),
     Rival(package="fastlob", kind="python", open=FastLob),
@@ -283,22 +326,22 @@ RIVALS: Final[tuple[Rival, ...]] = (
     Rival(package="liquibook", kind="native", open=Liquibook),
     Rival(package="obook", kind="native", open=Obook),
     Rival(package="nanobook", kind="native", open=Nanobook),
+    Rival(package="convexpi-arena", kind="python", open=Arena),
+    Rival(package="pylobo", kind="native", open=Lobo),
 )
 
 NOT_MEASURED: Final[dict[str, str]] = {
     "orderbook": "written for Python 2 (it imports cStringIO)",
-    "pylob": "its build fails on Python 3.11",
-    "ghul-orderbook": "its build fails: no wheel for this platform",
-    "cpp-binance-orderbook": "its build fails; it keeps a feed's levels and matches nothing",
+    "pylob": "its build fails: a header is missing from its archive",
+    "ghul-orderbook": "its build fails on Python 3.11 (it includes longintrepr.h)",
+    "cpp-binance-orderbook": "its build fails: it needs C++20 and is compiled as C++17",
     "matching-engine": "needs Python 3.12 or later",
     "order-book": "keeps a feed's levels and matches nothing",
     "level2-order-book": "keeps a feed's levels and matches nothing",
-    "pylobo": "replays recorded market data; its order API is an HTTP server's",
     "ordersim": "matches one strategy's own orders against recorded market data",
-    "hft-lob": "a wrapper around a command-line program, which it does not hold",
-    "market-wave": "a simulator of aggregate flow without orders of one's own",
-    "convexpi-arena": "a simulator that steps whole rounds",
-    "orderbookmdp": "a learning environment; needs a version of gym that no longer installs",
+    "hft-lob": "runs a command-line program over a file of recorded messages",
+    "market-wave": "a simulator; its book is private to it",
+    "orderbookmdp": "its compiled part is missing from what installs",
 }
 
 
