@@ -11,6 +11,7 @@ import sys
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.clients.packages import ccxt_wheel, python_binance_source
 from tests.clients.urls import ccxt_config
 from tests.exchange import Exchange
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 HERE = Path(__file__).parent
 SKIPS = tomllib.loads((HERE / "skips.toml").read_text("utf-8"))
@@ -30,25 +31,41 @@ CCXT_RUNS = {
 }
 CCXT_AT_LEAST = {"sync": 19, "async": 19, "websocket": 13}
 PYTHON_BINANCE_AT_LEAST = 220
+PATIENCE_S = 200
+TRIES = 3
+"""ccxt's suite has time limits of its own; on a starved machine they run out, and it hangs."""
 
 
 class Run:
     """One suite under way."""
 
     def __init__(self, command: list[str], folder: Path, log: Path, more: dict[str, str]) -> None:
-        self._log = log
-        self._out = log.open("w")
+        self._command, self._folder, self._log = command, folder, log
+        self._environment = os.environ | more
+        self.start()
+
+    def start(self) -> None:
+        self._out = self._log.open("w")
         self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=os.environ | more,
+            self._command,
+            cwd=self._folder,
+            env=self._environment,
             stdout=self._out,
             stderr=subprocess.STDOUT,
         )
 
     def finish(self) -> str:
-        self.process.wait(280)
-        return self._log.read_text("utf-8", "replace")
+        """Return what it wrote; a run that ran out of its own time is started again."""
+        for remaining in reversed(range(TRIES)):
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(PATIENCE_S)
+            log = self._log.read_text("utf-8", "replace")
+            in_time = self.process.poll() is not None and "TIMEOUT_CAUSE" not in log
+            if in_time or remaining == 0:
+                break
+            self.stop()
+            self.start()
+        return log
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -134,9 +151,7 @@ def test_ccxt(runs: dict[str, Run], name: str) -> None:
     troubles = [
         line[:1_000]
         for line in log.splitlines()
-        if "[TEST_FAILURE]" in line
-        # A busy machine makes the suite warn that a test took long; it then repeats that test.
-        or ("[TEST_WARNING]" in line and "verdict=SLOW_TEST" not in line)
+        if "[TEST_FAILURE]" in line or "[TEST_WARNING]" in line
     ]
     assert not troubles, "\n".join(troubles)
     done = sum("[INFO] TESTING DONE" in line for line in log.splitlines())

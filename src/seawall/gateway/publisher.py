@@ -40,6 +40,8 @@ class Topic:
             ({}, {}),
         )
         """By unit (milliseconds, microseconds), then raw and combined."""
+        self.backwards = False
+        """Whether the latest subscriber was served first last time."""
         self.prefix = b'{"stream":"' + stream.name.encode() + b'","data":'
         self.fresh = True
         """Someone joined since the last message, and should not wait for a change."""
@@ -331,6 +333,8 @@ class Publisher:
     def _send(self, topic: Topic, make: Make) -> None:
         """Encode once per unit of time, wrap once, and give all of a group the same bytes."""
         topic.fresh = False
+        # Nobody is always first: of two sockets of one client the later might never be heard.
+        topic.backwards = not topic.backwards
         for unit_ns, (raw, combined) in zip(_UNITS_NS, topic.groups, strict=True):
             if not raw and not combined:
                 continue
@@ -338,11 +342,11 @@ class Publisher:
             self._metrics.stream_messages += 1
             if raw:
                 frame = text_frame(payload)
-                for socket in raw:
+                for socket in reversed(raw) if topic.backwards else raw:
                     socket.send_frame(frame)
             if combined:
                 frame = text_frame(topic.prefix + payload + b"}")
-                for socket in combined:
+                for socket in reversed(combined) if topic.backwards else combined:
                     socket.send_frame(frame)
 
 
