@@ -27,7 +27,7 @@ def play(
     Parameters
     ----------
     files
-        The capture's files: book snapshot, diffs and trades, in any order.
+        The capture's files: book snapshot, diffs and trades, oldest file first.
     speed
         1 is as it happened, 10 ten times faster; 0, the default, as fast as it goes.
     """
