@@ -46,6 +46,7 @@ def commit_funding(
     if repeated is not None:
         return [CommandRepeated(repeated)]
     events = _dispatch(state, command)
+    state.index.on_events(events)
     if command_id and not (events and isinstance(events[0], CommandRejected)):
         book.command_ids[command_id] = sequence
         if len(book.command_ids) > limits.COMMAND_IDS:
