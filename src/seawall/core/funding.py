@@ -85,6 +85,7 @@ def _dispatch(state: FundingState, command: f.FundingCommand) -> list[Event]:
             | f.PrepareVaultMove()
             | f.MarkMoveBroadcast()
             | f.SettleVaultMove()
+            | f.RecordTopUp()
             | f.ReportReconciliation()
         ):
             return _vault(state, command)
@@ -108,6 +109,8 @@ def _message(state: FundingState, command: RequestTransfer | Deliver | Settle) -
                 return [CommandRejected(Rejection.UNKNOWN_ASSET)]
             return mailbox.request_transfer(box, state.ledger, command, state.at_ns)
         case Deliver():
+            if command.source == FUNDING:
+                return [CommandRejected(Rejection.UNKNOWN_TRANSFER, command.source)]
             known = command.message.asset in state.book.assets
             return mailbox.deliver(box, state.ledger, command, known)
         case Settle():
@@ -171,6 +174,7 @@ def _vault(
     | f.PrepareVaultMove
     | f.MarkMoveBroadcast
     | f.SettleVaultMove
+    | f.RecordTopUp
     | f.ReportReconciliation,
 ) -> list[Event]:
     match command:
@@ -182,6 +186,8 @@ def _vault(
             return vaults.mark_move_broadcast(state, command)
         case f.SettleVaultMove():
             return vaults.settle_vault_move(state, command)
+        case f.RecordTopUp():
+            return vaults.record_top_up(state, command)
         case f.ReportReconciliation():
             return vaults.reconcile(state, command)
         case _:
