@@ -9,6 +9,7 @@ import pytest_asyncio
 from embit import ec
 from embit.script import Script, Witness, p2pkh_from_p2wpkh, p2wpkh
 from embit.transaction import Transaction
+from msgspec.structs import replace
 from tests.treasury.chain_contract import Bench, ChainContract
 from tests.treasury.litecoin_node import LitecoinNode
 
@@ -16,7 +17,6 @@ from seawall.node.clock import SystemClock
 from seawall.treasury.addresses import segwit_address
 from seawall.treasury.chain import (
     AddressError,
-    PaymentOrder,
     RefusedError,
     SendOutcome,
     Unsigned,
@@ -144,21 +144,17 @@ async def test_coins_of_other_payments_are_left_alone(bench: UtxoBench) -> None:
         await bench.chain.build(await bench.order(payee, 30 * LITE))
 
 
-async def test_a_replacement_may_add_a_coin_but_keeps_the_first_ones(bench: UtxoBench) -> None:
+async def test_a_replacement_spends_the_first_ones_coins_and_no_others(bench: UtxoBench) -> None:
     payee = await bench.address()
     order = await bench.order(payee, 10 * LITE - 1_000)
     first = await bench.chain.build(order)
     assert len(first.slots) == 2
-    dear = PaymentOrder(
-        source=order.source,
-        payee=payee,
-        contract="",
-        units=15 * LITE,
-        slots=first.slots[:1],
-        quote=order.quote,
-    )
-    second = await bench.chain.build(dear)
-    assert set(first.slots[:1]) <= set(second.slots)
+    again = replace(order, slots=first.slots, quote=order.quote.raised(100))
+    second = await bench.chain.build(again)
+    assert second.slots == first.slots
+    assert second.max_cost > first.max_cost
+    with pytest.raises(RefusedError, match="insufficient funds"):
+        await bench.chain.build(replace(order, slots=first.slots[:1]))
 
 
 async def test_what_is_no_payment_of_ours_is_refused(bench: UtxoBench) -> None:

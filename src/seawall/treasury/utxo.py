@@ -1,16 +1,27 @@
 """A Bitcoin-like network behind the `Chain` port.  The rule: a coin belongs to one payment."""
 
 from collections.abc import Collection
+from typing import Protocol, runtime_checkable
 
 from seawall.node.clock import Clock
-from seawall.treasury.chain import Coin, Decoded, PaymentOrder, RefusedError, Unsigned
+from seawall.treasury.chain import Block, Chain, Coin, Decoded, PaymentOrder, Unsigned
 from seawall.treasury.compared import ComparedChain
 from seawall.treasury.settings import ChainSettings, SettingsError
-from seawall.treasury.utxo_bytes import assemble, canonical_address, decode_signed
+from seawall.treasury.utxo_bytes import canonical_address, decode_signed
+from seawall.treasury.utxo_coins import pay
 from seawall.treasury.utxo_endpoint import UtxoEndpoint
 
-COINS_MOST = 100
-"""A payment that needs more small coins waits until they are gathered."""
+
+@runtime_checkable
+class CoinChain(Chain, Protocol):
+    """A chain that knows coins: what its own pipelines ask besides."""
+
+    @property
+    def prefix(self) -> str:
+        """Return the human part of its addresses."""
+
+    async def coins_at(self, addresses: Collection[str], block: Block) -> list[Coin]:
+        """Return everything unspent of these addresses after this very block, the newest."""
 
 
 class UtxoChain(ComparedChain):
@@ -21,38 +32,33 @@ class UtxoChain(ComparedChain):
         if not settings.address_prefix:
             raise SettingsError(f"{settings.network}: address_prefix is missing")
         self._prefix = settings.address_prefix
-        nodes = [
-            UtxoEndpoint(endpoint.name, endpoint.url, prefix=self._prefix, fees=settings.fees)
+        self._nodes = {
+            endpoint.name: UtxoEndpoint(
+                endpoint.name, endpoint.url, prefix=self._prefix, fees=settings.fees
+            )
             for endpoint in settings.endpoints
-        ]
-        super().__init__(settings.network, nodes, settings.terms, clock)
+        }
+        super().__init__(settings.network, self._nodes.values(), settings.terms, clock)
+
+    @property
+    def prefix(self) -> str:
+        return self._prefix
+
+    async def coins_at(self, addresses: Collection[str], block: Block) -> list[Coin]:
+        wanted = frozenset(addresses)
+        found = await self._bound(
+            f"coins of {len(wanted)} addresses at block {block.id}",
+            lambda one: self._nodes[one.name].coins_at(wanted, block),
+        )
+        return list(found)
 
     async def build(self, order: PaymentOrder, taken: Collection[str] = ()) -> Unsigned:
-        """Return the transaction; a replacement spends the first one's coins, and may add to them.
+        """Return the transaction; a replacement spends exactly the first one's coins.
 
         Coins of other payments, named in `taken`, are never touched.
         """
-        if order.contract:
-            raise RefusedError("this network has no tokens")
-        if order.units <= 0:
-            raise RefusedError("nothing to pay")
-        free = {coin.slot: coin for coin in await self.coins(order.source)}
-        chosen: list[Coin] = []
-        for slot in order.slots:
-            if slot not in free:
-                raise RefusedError(f"{slot} is spent")
-            chosen.append(free.pop(slot))
-        others = sorted(
-            (coin for coin in free.values() if coin.slot not in taken),
-            key=lambda coin: (-coin.units, coin.slot),
-        )
-        while True:
-            try:
-                return assemble(order, chosen, self._prefix)
-            except RefusedError:
-                if not others or len(chosen) >= COINS_MOST:
-                    raise
-                chosen.append(others.pop(0))
+        coins = await self.coins(order.source)
+        return pay(order, [coin for coin in coins if coin.slot not in taken], self._prefix)
 
     def decode(self, signed: bytes) -> Decoded:
         return decode_signed(signed, self._prefix)

@@ -15,6 +15,7 @@ from seawall.treasury.chain import (
     AddressError,
     Coin,
     Decoded,
+    FeeQuote,
     PaymentOrder,
     RefusedError,
     Unsigned,
@@ -33,10 +34,10 @@ REPLACEABLE: Final = 0xFFFFFFFD
 """The sequence number that allows a replacement with a higher fee."""
 DUST: Final = 5_500
 """Change below it costs more to spend than it is worth; the network gets it."""
-BASE_VBYTES: Final = 11
-COIN_VBYTES: Final = 68
-OUTPUT_VBYTES: Final = 43
-"""The largest standard output; smaller ones pay a little more per byte."""
+COINS_MOST: Final = 100
+"""A payment that needs more small coins waits until larger ones are there."""
+PAYEE_MOST: Final = 34
+"""Bytes of the longest script that is paid to."""
 
 
 def canonical_address(text: str, prefix: str) -> str:
@@ -79,16 +80,40 @@ def _segwit_script(address: str, prefix: str) -> bytes:
 def assemble(order: PaymentOrder, coins: list[Coin], prefix: str) -> Unsigned:
     """Return the transaction that spends these coins for the order, at the order's price."""
     total = sum(coin.units for coin in coins)
-    outputs = [TransactionOutput(order.units, Script(script_of(order.payee, prefix)))]
-    size = BASE_VBYTES + COIN_VBYTES * len(coins) + OUTPUT_VBYTES
-    fee = fee_of(size, order.quote.most)
-    change = total - order.units - fee_of(size + OUTPUT_VBYTES, order.quote.most)
+    if order.units < DUST:
+        raise RefusedError(f"less than {DUST} units are not worth spending: nodes refuse them")
+    payee, source = script_of(order.payee, prefix), script_of(order.source, prefix)
+    outputs = [TransactionOutput(order.units, Script(payee))]
+    fee = fee_of(vbytes_of(len(coins), [payee]), order.quote.most)
+    dear = fee_of(vbytes_of(len(coins), [payee, source]), order.quote.most)
+    change = total - order.units - dear
     if change >= DUST:
-        outputs.append(TransactionOutput(change, Script(script_of(order.source, prefix))))
+        outputs.append(TransactionOutput(change, Script(source)))
     else:
         change = 0
     if total - order.units - change < fee:
         raise RefusedError("insufficient funds")
+    return _unsigned(coins, outputs, order, change)
+
+
+def gather(source: str, payee: str, coins: list[Coin], price: int, prefix: str) -> Unsigned:
+    """Return the transaction that gives all of these coins, less the network's fee, to one."""
+    script = script_of(payee, prefix)
+    units = sum(coin.units for coin in coins)
+    units -= fee_of(vbytes_of(len(coins), [script]), price)
+    if units < DUST:
+        raise RefusedError("the coins are not worth their fee")
+    order = PaymentOrder(
+        source=source,
+        payee=payee,
+        contract="",
+        units=units,
+        quote=FeeQuote(base=0, tip=0, most=price),
+    )
+    return _unsigned(coins, [TransactionOutput(units, Script(script))], order, 0)
+
+
+def _unsigned(coins: list[Coin], outputs: list[Any], order: PaymentOrder, change: int) -> Unsigned:
     inputs = []
     for coin in coins:
         tx_id, output = parse_coin_slot(coin.slot)
@@ -96,7 +121,7 @@ def assemble(order: PaymentOrder, coins: list[Coin], prefix: str) -> Unsigned:
     raw = Transaction(version=2, vin=inputs, vout=outputs)
     return Unsigned(
         slots=tuple(coin.slot for coin in coins),
-        max_cost=total - order.units - change,
+        max_cost=sum(coin.units for coin in coins) - order.units - change,
         fields=UtxoUnsigned(
             coins=tuple(coins),
             payee=order.payee,
@@ -111,6 +136,23 @@ def assemble(order: PaymentOrder, coins: list[Coin], prefix: str) -> Unsigned:
 def fee_of(vbytes: int, price: int) -> int:
     """Return the fee at a price per 1000 virtual bytes, rounded up."""
     return -(-vbytes * price // 1000)
+
+
+def vbytes_of(coins: int, scripts: list[bytes]) -> int:
+    """Return the size of a payment once it is signed, as fees count it (BIP141), rounded up.
+
+    A coin takes 41 bytes and a witness of at most 109, of which a quarter counts: two counts and
+    lengths, a signature of 72 bytes, a public key of 33, rounded up.
+    """
+    base = 10 + 41 * coins + sum(9 + len(script) for script in scripts)
+    return -(-(4 * base + 2 + 109 * coins) // 4)
+
+
+def price_of(signed: bytes, cost: int) -> int:
+    """Return what signed bytes offer per 1000 virtual bytes, rounded down."""
+    transaction = Transaction.parse(signed)
+    scripts = [bytes(output.script_pubkey.data) for output in transaction.vout]
+    return cost * 1000 // vbytes_of(len(transaction.vin), scripts)
 
 
 def decode_signed(signed: bytes, prefix: str) -> Decoded:

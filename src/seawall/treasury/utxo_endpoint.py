@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -32,6 +32,8 @@ COIN: Final = 10**8
 NOT_FOUND: Final = -5
 OUT_OF_RANGE: Final = -8
 FEE_BLOCKS: Final = 3
+SCAN_S: Final = 900.0
+"""How long a node may look through all unspent outputs."""
 REFUSALS: Final[tuple[tuple[SendOutcome, tuple[str, ...]], ...]] = (
     (SendOutcome.ALREADY_KNOWN, ("already in block chain", "already in utxo", "already-known",
                                  "already-in-mempool")),
@@ -52,6 +54,14 @@ class RpcError(EndpointError):
         self.message = message
 
 
+class _Scan(NamedTuple):
+    """All that is unspent of some addresses after a block."""
+
+    block_id: str
+    addresses: frozenset[str]
+    coins: tuple[Coin, ...]
+
+
 class UtxoEndpoint:
     """One node behind one address."""
 
@@ -60,17 +70,20 @@ class UtxoEndpoint:
         self._prefix = prefix
         self._fees = fees
         self._client = httpx.AsyncClient(base_url=url, timeout=ANSWER_S, trust_env=False)
-        # The node scans its outputs for one caller at a time.
+        # The node scans its outputs for one caller at a time, and takes a while: a scan that its
+        # caller gave up on goes on, and answers the next.
         self._scanning = asyncio.Lock()
+        self._scan_task: asyncio.Task[None] | None = None
+        self._scanned = _Scan("", frozenset(), ())
 
     @property
     def name(self) -> str:
         return self._name
 
-    async def _call(self, method: str, *params: Any) -> Any:
+    async def _call(self, method: str, *params: Any, within_s: float = ANSWER_S) -> Any:
         body = {"jsonrpc": "1.0", "id": 1, "method": method, "params": params}
         try:
-            response = await self._client.post("/", json=body)
+            response = await self._client.post("/", json=body, timeout=within_s)
             reply = json.loads(response.text, parse_float=Decimal)
             error = reply.get("error")
             if error:
@@ -122,25 +135,47 @@ class UtxoEndpoint:
         """Scan the outputs once for all of them."""
         if contract:
             raise EndpointError("this network has no tokens")
-        found = await self._scan(addresses)
-        if found["bestblock"] != block.id:
-            raise MissingError("knows the outputs of its newest block only")
-        units: dict[str, int] = {}
-        for one in found["unspents"]:
-            script = str(one["scriptPubKey"])
-            units[script] = units.get(script, 0) + _units(one["amount"])
-        if sum(units.values()) != _units(found["total_amount"]):
-            raise EndpointError("its outputs are not the total that it names")
-        scripts = [script_of(address, self._prefix).hex() for address in addresses]
-        return tuple(units.get(script, 0) for script in scripts)
+        units = dict.fromkeys(addresses, 0)
+        for coin in await self.coins_at(frozenset(addresses), block):
+            units[coin.address] += coin.units
+        return tuple(units[address] for address in addresses)
 
-    async def _scan(self, addresses: Sequence[str]) -> dict[str, Any]:
+    async def coins(self, address: str) -> tuple[Coin, ...]:
+        return (await self._scan(frozenset({address}))).coins
+
+    async def coins_at(self, addresses: frozenset[str], block: Block) -> tuple[Coin, ...]:
+        """Return what is unspent of these addresses after the block, which must be the newest."""
+        if not addresses:
+            return ()
+        found = await self._scan(addresses)
+        if found.block_id != block.id:
+            raise MissingError("knows the outputs of its newest block only")
+        return found.coins
+
+    async def _scan(self, addresses: frozenset[str]) -> "_Scan":
         async with self._scanning:
-            wanted = [f"addr({address})" for address in addresses]
-            found = await self._call("scantxoutset", "start", wanted)
-        if not found or not found.get("success"):
-            raise EndpointError("the scan of unspent outputs was cut short")
-        return dict(found)
+            if self._scan_task is not None:
+                await asyncio.shield(self._scan_task)
+            best = str(await self._call("getbestblockhash"))
+            if (best, addresses) != (self._scanned.block_id, self._scanned.addresses):
+                self._scan_task = asyncio.create_task(self._scan_now(addresses))
+                await asyncio.shield(self._scan_task)
+            return self._scanned
+
+    async def _scan_now(self, addresses: frozenset[str]) -> None:
+        wanted = [f"addr({address})" for address in sorted(addresses)]
+        try:
+            found = await self._call("scantxoutset", "start", wanted, within_s=SCAN_S)
+            if not found or not found.get("success"):
+                raise EndpointError("the scan of unspent outputs was cut short")
+            coins = _coins(found, addresses, self._prefix)
+            if sum(coin.units for coin in coins) != _units(found["total_amount"]):
+                raise EndpointError("its outputs are not the total that it names")
+            self._scanned = _Scan(str(found["bestblock"]), addresses, coins)
+        except (KeyError, TypeError, ValueError) as error:
+            raise EndpointError(f"a malformed answer: {type(error).__name__}") from error
+        finally:
+            self._scan_task = None
 
     async def nonce(self, _address: str, _block: Block) -> int:
         return 0
@@ -152,20 +187,6 @@ class UtxoEndpoint:
         wanted = max(base, self._fees.tip_floor, _units(estimate.get("feerate", Decimal(0))))
         most = min(wanted, self._fees.cap)
         return FeeQuote(base=base, tip=max(most - base, 0), most=most, spiked=wanted > most)
-
-    async def coins(self, address: str) -> tuple[Coin, ...]:
-        found = await self._scan((address,))
-        coins = [
-            Coin(
-                slot=coin_slot(one["txid"], int(one["vout"])),
-                address=address,
-                script=str(one["scriptPubKey"]),
-                units=_units(one["amount"]),
-                block=int(one["height"]),
-            )
-            for one in found["unspents"]
-        ]
-        return tuple(sorted(coins, key=lambda coin: coin.slot))
 
     async def receipt(self, tx_id: str) -> Receipt | None:
         sent = await self._transaction(tx_id)
@@ -230,6 +251,9 @@ class UtxoEndpoint:
         return SendResult(outcome=outcome, tx_id=tx_id)
 
     async def close(self) -> None:
+        if self._scan_task is not None:
+            self._scan_task.cancel()
+            await asyncio.gather(self._scan_task, return_exceptions=True)
         await self._client.aclose()
 
 
@@ -257,6 +281,21 @@ def _block(header: dict[str, Any]) -> Block:
         parent_id=str(header.get("previousblockhash", "")),
         at_ns=int(header["time"]) * 1_000_000_000,
     )
+
+
+def _coins(found: dict[str, Any], addresses: frozenset[str], prefix: str) -> tuple[Coin, ...]:
+    owners = {script_of(address, prefix).hex(): address for address in addresses}
+    coins = [
+        Coin(
+            slot=coin_slot(one["txid"], int(one["vout"])),
+            address=owners[str(one["scriptPubKey"])],
+            script=str(one["scriptPubKey"]),
+            units=_units(one["amount"]),
+            block=int(one["height"]),
+        )
+        for one in found["unspents"]
+    ]
+    return tuple(sorted(coins, key=lambda coin: coin.slot))
 
 
 def _outputs(sent: dict[str, Any]) -> list[Payment]:
