@@ -1,6 +1,7 @@
-"""Anvil as a development chain, on loopback.  The rule: only what this class started is ended.
+"""A development chain, on loopback.  The rule: only what a class here started is ended.
 
-Accounts are Anvil's own, unlocked: the keys are public, the coin is play money.  Contracts come
+It is Anvil, or where that cannot be had, the embedded chain of `ethchain.py` in a process of its
+own.  The accounts are unlocked: the keys are public, the coin is play money.  Contracts come
 compiled from `contracts/`.
 """
 
@@ -10,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +53,10 @@ def find_anvil() -> Path:
 class DevChain:
     """One Anvil process.  Without `block_s` it mines only when told to."""
 
+    program = "Anvil"
+    log_name = "anvil.log"
+    state_name = "state.json"
+
     def __init__(
         self,
         folder: Path,
@@ -80,11 +86,11 @@ class DevChain:
     async def start(self) -> None:
         """Start the process and wait until it answers; started again, it keeps its port."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        log = self._folder / "anvil.log"
+        log = self._folder / self.log_name
         began = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                str(find_anvil()), *self._arguments(),
+                *self._command(),
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         try:
@@ -92,19 +98,29 @@ class DevChain:
                 await self._listen(log, began)
         except TimeoutError:
             await self.stop()
-            raise DevChainError(f"Anvil did not start in {START_S:g} s: {_tail(log)}") from None
+            raise DevChainError(
+                f"{self.program} did not start in {START_S:g} s: {_tail(log)}"
+            ) from None
         self._client = httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False)
         self.accounts = [to_checksum_address(name) for name in await self.rpc("eth_accounts")]
 
-    def _arguments(self) -> list[str]:
-        arguments = ["--host", HOST, "--port", str(self.port), "--chain-id", str(self.chain_id)]
+    def _command(self) -> list[str]:
+        arguments = [
+            str(find_anvil()),
+            "--host",
+            HOST,
+            "--port",
+            str(self.port),
+            "--chain-id",
+            str(self.chain_id),
+        ]
         # `--mixed-mining` is not wanted: a block comes by the clock, or when it is asked for.
         if self._block_s is None:
             arguments.append("--no-mining")
         else:
             arguments += ["--block-time", f"{self._block_s:g}"]
         if self._keep_state:
-            state = str(self._folder / "state.json")
+            state = str(self._folder / self.state_name)
             arguments += ["--state", state, "--state-interval", "1"]
             arguments.append("--preserve-historical-states")
         return arguments
@@ -116,7 +132,7 @@ class DevChain:
                 self.port = int(found[1])
                 return
             if self._process is None or self._process.returncode is not None:
-                raise DevChainError(f"Anvil ended: {_tail(log)}")
+                raise DevChainError(f"{self.program} ended: {_tail(log)}")
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
@@ -219,6 +235,58 @@ class DevChain:
         return await self.transact(
             contract, "transfer(address,uint256)", to, units, account=account, gas=200_000
         )
+
+
+class EmbeddedDevChain(DevChain):
+    """One process of the embedded chain: slower than Anvil, with every block kept as it is made.
+
+    What waits in its pool is lost with the process.
+    """
+
+    program = "the embedded chain"
+    log_name = "embedded.log"
+    state_name = "embedded.sqlite"
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "seawall.lab.ethchain_server"]
+        command += ["--port", str(self.port), "--chain-id", str(self.chain_id)]
+        if self._block_s is not None:
+            command += ["--block-time", f"{self._block_s:g}"]
+        if self._keep_state:
+            command += ["--file", str(self._folder / self.state_name)]
+        return command
+
+
+async def open_development_chain(
+    folder: Path,
+    *,
+    chain_id: int = 31337,
+    block_s: float | None = None,
+    port: int = 0,
+    keep_state: bool = False,
+) -> DevChain:
+    """Start Anvil, or where it cannot be had the embedded chain; `program` says which it is.
+
+    A folder stays with the chain that it began with: the other one would be another chain, and an
+    exchange that knows the first would find its money gone.
+    """
+
+    def choose(kind: type[DevChain]) -> DevChain:
+        return kind(folder, chain_id=chain_id, block_s=block_s, port=port, keep_state=keep_state)
+
+    if (folder / EmbeddedDevChain.state_name).exists():
+        chain = choose(EmbeddedDevChain)
+        await chain.start()
+        return chain
+    chain = choose(DevChain)
+    try:
+        await chain.start()
+    except (DevChainError, OSError):
+        if (folder / DevChain.state_name).exists():
+            raise
+        chain = choose(EmbeddedDevChain)
+        await chain.start()
+    return chain
 
 
 def contracts() -> dict[str, Any]:
