@@ -1,5 +1,9 @@
 """What the node could not do.  The rule: each says whether the command may have taken effect."""
 
+from collections.abc import Iterable
+
+from seawall.journal.port import JournalError
+
 
 class NodeError(Exception):
     """Any trouble of the node with a command."""
@@ -23,3 +27,13 @@ class OutcomeUnknownError(NodeError):
 
 class ReplayError(NodeError):
     """The journal holds an entry that this program cannot read."""
+
+
+class CellsDisagreeError(JournalError):
+    """The cells' journals are of different moments: together they would make or lose money."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        super().__init__(
+            f"the cells' journals are not of one moment: {'; '.join(problems)}. Put the journals of"
+            " all cells back together, from one moment; see docs/operating/journal-damage.md"
+        )

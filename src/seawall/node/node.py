@@ -24,10 +24,12 @@ from seawall.model.funding_commands import FundingCommand
 from seawall.model.ids import CELLS, FUNDING, IDENTITY, SPOT, Epoch
 from seawall.model.mailbox import Mailbox
 from seawall.node import snapshots
+from seawall.node.between import disagreements, sight_of_funding, sight_of_spot
 from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.clock import Clock, SystemClock
 from seawall.node.driver import CellDriver, Committed, Listener
+from seawall.node.errors import CellsDisagreeError
 from seawall.node.metrics import NodeMetrics
 from seawall.node.relay_driver import RelayDriver
 from seawall.node.replay import Progress, replay
@@ -119,8 +121,10 @@ class Node:
         try:
             for name in CELLS:
                 node._journals[name] = await (open_journal or node._open_journal)(name)
-            for name in CELLS:
-                await node._start_cell(name, progress)
+            heads = {name: await node._start_cell(name, progress) for name in CELLS}
+            node._check_between()
+            for name, head in heads.items():
+                await node._lead(node._drivers[name], head)
             node.add_listener(node.relay.on_entry)
             if settings.relay:
                 node.relay.start()
@@ -213,7 +217,8 @@ class Node:
     async def _open_journal(self, name: str) -> Journal:
         return await SqliteJournal.open(self.settings.data / "journal" / f"{name}.sqlite", name)
 
-    async def _start_cell(self, name: str, progress: Progress | None) -> None:
+    async def _start_cell(self, name: str, progress: Progress | None) -> Head:
+        """Replay the cell; return where its journal ends."""
         cell, journal = self._cells[name], self._journals[name]
         checkpoints = Checkpoints(cell, self.settings.checkpoint_entries)
         head = await journal.head()
@@ -233,7 +238,14 @@ class Node:
         driver.on_batch = self._on_batch
         driver.on_stop = self._on_stop
         self._drivers[name] = driver
-        await self._lead(driver, head)
+        return head
+
+    def _check_between(self) -> None:
+        """Refuse to lead cells of different moments, before anything is written."""
+        funding, spot = sight_of_funding(self.funding), sight_of_spot(self.spot)
+        problems = [*disagreements(funding, spot), *disagreements(spot, funding)]
+        if problems:
+            raise CellsDisagreeError(dict.fromkeys(problems))
 
     async def _load_snapshot(self, cell: Cell[Any], journal: Journal) -> int:
         """Load the newest snapshot that fits; return its sequence, or 0."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from seawall.core.funding_state import FundingState
+from seawall.core.spot_state import SpotState
 from seawall.journal.port import JournalError
 from seawall.journal.sqlite import SqliteJournal
 from seawall.journal.verify import ChainWalk
@@ -18,9 +20,8 @@ from seawall.lib.invariants import InvariantError
 from seawall.model import limits
 from seawall.model.commands import Command
 from seawall.model.events import Event
-from seawall.model.ids import CELLS, FUNDING, SPOT
-from seawall.model.mailbox import Mailbox
-from seawall.node.between import closed_but_not_taken, taken_but_not_sent
+from seawall.model.ids import CELLS, FUNDING, IDENTITY, SPOT
+from seawall.node.between import disagreements, sight_of_funding, sight_of_spot
 from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.errors import ReplayError
@@ -34,6 +35,8 @@ class CellVerified(Struct, frozen=True, kw_only=True):
 
     cell: str
     ok: bool
+    replayed: bool
+    """Whether every entry could be read and applied."""
     entries: int
     batches: int
     epoch: int
@@ -55,32 +58,55 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 
 async def verify_data(data: Path, progress: Progress | None = None) -> VerifyReport:
     """Replay everything in `data` and compare; a running exchange is verified up to now."""
-    cells = [await _verify_cell(data, identity_cell(), progress, None)]
+    found = {IDENTITY: await _verify_cell(data, identity_cell(), progress, None)}
     funding, spot = funding_cell(), spot_cell()
     if FUNDING in cells_of(data):
-        cells.append(await _verify_cell(data, funding, progress, None))
+        found[FUNDING] = await _verify_cell(data, funding, progress, None)
     with tempfile.TemporaryDirectory(prefix="seawall-verify-") as name:
         rebuild = ViewsRebuild(data, Path(name))
-        cells.append(await _verify_cell(data, spot, progress, rebuild))
-    cells[-1] = _with_messages(cells[-1], funding.state.book.mailbox, spot.state.mailbox)
+        found[SPOT] = await _verify_cell(data, spot, progress, rebuild)
+    if all(cell.replayed for cell in found.values()):
+        for name, problems in (await _between(data, funding, spot)).items():
+            if problems:
+                told = [*found[name].problems, *problems]
+                found[name] = structs.replace(found[name], ok=False, problems=told)
+    cells = list(found.values())
     return VerifyReport(ok=all(cell.ok for cell in cells), cells=cells)
 
 
-def _with_messages(spot: CellVerified, funding: Mailbox, later: Mailbox) -> CellVerified:
-    """Add how the spot cell, which was read last, disagrees with what funding sent and took."""
-    problems = [
-        *taken_but_not_sent(FUNDING, funding, SPOT, later),
-        *closed_but_not_taken(FUNDING, funding, SPOT, later),
-    ]
-    if not problems:
-        return spot
-    return structs.replace(spot, ok=False, problems=[*spot.problems, *problems])
+async def _between(
+    data: Path, funding: Cell[FundingState], spot: Cell[SpotState]
+) -> dict[str, list[str]]:
+    """Return how the cells contradict each other, told of the one that lacks what the other knows.
+
+    Funding was read before spot, and is read again up to now: each is once the later one.
+    """
+    later_spot = disagreements(sight_of_funding(funding.state), sight_of_spot(spot.state))
+    if FUNDING in cells_of(data):
+        try:
+            await _read_on(data, funding)
+        except (JournalError, ReplayError, InvariantError) as error:
+            return {SPOT: later_spot, FUNDING: [str(error)]}
+    later_funding = disagreements(sight_of_spot(spot.state), sight_of_funding(funding.state))
+    more = [problem for problem in later_funding if problem not in later_spot]
+    if FUNDING not in cells_of(data):
+        return {SPOT: [*later_spot, *more]}
+    return {SPOT: later_spot, FUNDING: more}
 
 
 def cells_of(data: Path) -> list[str]:
     """Return the cells of a data directory; one of release 0.1 has no funding cell yet."""
     journals = data / "journal"
     return [name for name in CELLS if name != FUNDING or any(journals.glob(f"{name}.*"))]
+
+
+async def _read_on(data: Path, cell: Cell[Any]) -> None:
+    """Apply what came to the cell's journal meanwhile."""
+    journal = await _open_read_only(data, cell.name)
+    try:
+        await replay(cell, journal, Checkpoints(cell, limits.CHECKPOINT_ENTRIES))
+    finally:
+        await journal.close()
 
 
 class ViewsRebuild:
@@ -122,17 +148,15 @@ async def _verify_cell(
     walk = ChainWalk()
     checkpoints = Checkpoints(cell, limits.CHECKPOINT_ENTRIES)
     problems: list[str] = []
-    epoch, broken = 0, False
+    epoch, broken, replayed = 0, False, False
     try:
-        journal = await SqliteJournal.open(
-            data / "journal" / f"{cell.name}.sqlite", cell.name, read_only=True
-        )
+        journal = await _open_read_only(data, cell.name)
         try:
             listener = None if rebuild is None else rebuild.on_entry
             head = await replay(
                 cell, journal, checkpoints, listener=listener, walk=walk, progress=progress
             )
-            epoch = head.epoch
+            epoch, replayed = head.epoch, True
             if walk.finish() != head:
                 problems.append("the chain does not end in the head's hash")
         finally:
@@ -148,6 +172,7 @@ async def _verify_cell(
     return CellVerified(
         cell=cell.name,
         ok=not problems,
+        replayed=replayed,
         entries=cell.state.sequence,
         batches=walk.batches,
         epoch=epoch,
@@ -156,6 +181,10 @@ async def _verify_cell(
         views_at=None if rebuild is None else rebuild.stands_at,
         problems=problems,
     )
+
+
+async def _open_read_only(data: Path, name: str) -> SqliteJournal:
+    return await SqliteJournal.open(data / "journal" / f"{name}.sqlite", name, read_only=True)
 
 
 def _copy_history(data: Path, target: Path) -> None:
