@@ -5,7 +5,7 @@ ledger are compared.  It wakes when blocks are due, and at once when a withdrawa
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -19,17 +19,20 @@ from seawall.model.funding_events import ServiceChanged, WithdrawalChanged
 from seawall.node.errors import NodeError
 from seawall.node.node import Node
 from seawall.treasury.chain import Block, Chain, UnknownError
-from seawall.treasury.payout_driver import Asker, PayoutDriver
+from seawall.treasury.payout_driver import PayoutDriver
 from seawall.treasury.payouts import Payouts, PayoutSettings
 from seawall.treasury.reconciler import Wallets
 from seawall.treasury.scanner import Alarm, DepositScanner
 from seawall.treasury.scanning import scan
+from seawall.treasury.signing_driver import Asker
 from seawall.treasury.sweeps import SweepSettings
 from seawall.treasury.treasury_driver import TreasuryDriver
 
 STEPS_PER_BLOCK: Final = 4
 """How often it looks while one block is due."""
 LONGEST_WAIT_S: Final = 5
+RECKON_TRIES: Final = 20
+"""How often a comparison that was asked for is begun again because the ledger went on meanwhile."""
 
 _log = structlog.get_logger()
 
@@ -41,18 +44,42 @@ class NetworkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sweeps: SweepSettings
     wallets: Wallets
     start_block: int = 0
+    scanned: int = 0
+    """What an earlier process noted as scanned for deposits."""
+
+
+def _forget(_scanned: int) -> None:
+    pass
 
 
 class NetworkTreasury:
-    """Everything that moves money on one network."""
+    """Everything that moves money on one network.
+
+    `note` is told how far deposits are scanned; `silent_since_s` is the loop's time since when the
+    chain could not be read.
+    """
 
     def __init__(
-        self, node: Node, network: str, chain: Chain, signer: Asker, settings: NetworkSettings
+        self,
+        node: Node,
+        network: str,
+        chain: Chain,
+        signer: Asker,
+        settings: NetworkSettings,
+        note: Callable[[int], None] = _forget,
     ) -> None:
+        self.silent_since_s: float | None = None
         self._node = node
         self._network = network
         self._chain = chain
-        self._scanner = DepositScanner(node.funding, network, start_block=settings.start_block)
+        self._note = note
+        self._turn = asyncio.Lock()
+        self._scanner = DepositScanner(
+            node.funding,
+            network,
+            start_block=settings.start_block,
+            scanned=settings.scanned,
+        )
         payouts = Payouts(network, settings.payouts, chain.decode)
         self._driver = TreasuryDriver(
             payouts=payouts,
@@ -85,8 +112,29 @@ class NetworkTreasury:
 
     async def step(self) -> None:
         """Scan what is new, then pay, sweep and compare."""
+        async with self._turn:
+            try:
+                await self._scan()
+            except UnknownError:
+                if self.silent_since_s is None:
+                    self.silent_since_s = asyncio.get_running_loop().time()
+                raise
+            self.silent_since_s = None
+            await self._driver.step(await self._scanned())
+
+    async def reconcile(self) -> None:
+        """Compare chain and ledger now; UnknownError if no figure can be had."""
+        for _ in range(RECKON_TRIES):
+            async with self._turn:
+                await self._scan()
+                scanned = await self._scanned()
+                if scanned is not None and await self._driver.reconcile(scanned):
+                    return
+        raise UnknownError("chain and ledger do not stand still long enough to be compared")
+
+    async def _scan(self) -> None:
         await scan(self._chain, self._scanner, self._submit, self._alarm)
-        await self._driver.step(await self._scanned())
+        self._note(self._scanner.scanned)
 
     async def _scanned(self) -> Block | None:
         number = self._scanner.scanned

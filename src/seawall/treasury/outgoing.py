@@ -21,7 +21,7 @@ from seawall.model.funding_commands import (
 )
 from seawall.model.funding_rows import VaultMove, Withdrawal
 from seawall.model.ids import AssetCode
-from seawall.treasury.chain import Block, Decoded, PaymentOrder, Receipt, to_units
+from seawall.treasury.chain import Block, Decoded, PaymentOrder, Receipt, Unsigned, to_units
 
 Outgoing = Withdrawal | VaultMove
 
@@ -45,6 +45,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     target: int | MoveTerms
     index: int | None = None
     """Of the deposit address that pays."""
+    unsigned: Unsigned | None = None
+    """What is to be signed, where the pipeline has built it already."""
 
 
 class Propose(Struct, frozen=True, kw_only=True):

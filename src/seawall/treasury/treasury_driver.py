@@ -3,21 +3,25 @@
 They run one after the other, so that no figure is taken while another pipeline moves the vaults.
 """
 
-from collections.abc import Callable
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, Generic
 
 import structlog
 
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import why_not_now
 from seawall.model.events import CommandRejected
+from seawall.model.funding import Vault
 from seawall.treasury.chain import Block, Chain, UnknownError
+from seawall.treasury.following import AnyFacts
 from seawall.treasury.holdings import read_holdings
 from seawall.treasury.outgoing import Ask
-from seawall.treasury.payout_driver import PayoutDriver, Submit
+from seawall.treasury.payout_driver import PayoutDriver
 from seawall.treasury.payouts import Facts, Payouts
 from seawall.treasury.reconciler import Reading, Wallets, addresses, may_reconcile, report
 from seawall.treasury.signer.client import SignerSilentError
+from seawall.treasury.signing_driver import SigningDriver, Submit
 from seawall.treasury.sweeps import SweepFacts, SweepSettings, sweep, to_cold, worth_sweeping
 
 RECKON_BLOCKS: Final = 5
@@ -26,28 +30,38 @@ RECKON_BLOCKS: Final = 5
 _log = structlog.get_logger()
 
 
-class TreasuryDriver:
-    """Payouts, sweeps and reconciliation over one chain."""
+class NetworkDriver(ABC, Generic[AnyFacts]):
+    """What every kind of network does at a step."""
 
     def __init__(
         self,
         *,
-        payouts: Payouts,
-        driver: PayoutDriver,
+        driver: SigningDriver[AnyFacts],
         chain: Chain,
-        sweeps: SweepSettings,
         wallets: Wallets,
         state: Callable[[], FundingState],
         submit: Submit,
     ) -> None:
-        self._payouts = payouts
         self._driver = driver
         self._chain = chain
-        self._sweeps = sweeps
         self._wallets = wallets
         self._state = state
         self._submit = submit
         self._reckoned = -RECKON_BLOCKS
+
+    @abstractmethod
+    async def _sweep(self, facts: AnyFacts) -> None:
+        """Move what should stand elsewhere."""
+
+    async def _holdings(
+        self, where: Mapping[Vault, tuple[str, ...]], contracts: Collection[str], block: Block
+    ) -> Mapping[tuple[Vault, str], int]:
+        """Return what stands in each vault after this very block."""
+        return await read_holdings(self._chain, where, contracts, block)
+
+    @property
+    def _network(self) -> str:
+        return self._chain.network
 
     async def step(self, scanned: Block | None) -> bool:
         """Do all that can be done now; `scanned` is how far deposits are known."""
@@ -61,12 +75,57 @@ class TreasuryDriver:
             if scanned is not None and due and await self.reconcile(scanned):
                 self._reckoned = scanned.number
         except (UnknownError, SignerSilentError) as error:
-            _log.warning("treasury.unknown", network=self._payouts.network, detail=str(error))
+            _log.warning("treasury.unknown", network=self._network, detail=str(error))
             return False
         return done
 
+    async def _perform(self, ask: Ask | None, facts: AnyFacts) -> None:
+        if ask is not None:
+            await self._driver.perform([ask], facts)
+
+    async def reconcile(self, scanned: Block) -> bool:
+        """Report every listing of the network; True if all figures were taken."""
+        state, network = self._state(), self._network
+        sequence = state.sequence
+        facts = await self._driver.gather()
+        if not may_reconcile(state, network, head=facts.head, scanned=scanned):
+            return False
+        listings = [
+            each.listing for each in state.book.listings.values() if each.listing.network == network
+        ]
+        where = addresses(state, network, self._wallets)
+        contracts = [listing.contract for listing in listings]
+        units = await self._holdings(where, contracts, scanned)
+        reading = Reading(
+            block=scanned, units=units, receipts=facts.receipts, ledger_sequence=sequence
+        )
+        done = True
+        for listing in listings:
+            events = await self._submit(report(self._state(), listing, reading))
+            done = done and not any(isinstance(event, CommandRejected) for event in events)
+        return done
+
+
+class TreasuryDriver(NetworkDriver[Facts]):
+    """Payouts, sweeps and reconciliation over one EVM chain."""
+
+    def __init__(
+        self,
+        *,
+        payouts: Payouts,
+        driver: PayoutDriver,
+        chain: Chain,
+        sweeps: SweepSettings,
+        wallets: Wallets,
+        state: Callable[[], FundingState],
+        submit: Submit,
+    ) -> None:
+        super().__init__(driver=driver, chain=chain, wallets=wallets, state=state, submit=submit)
+        self._payouts = payouts
+        self._sweeps = sweeps
+
     async def _sweep(self, facts: Facts) -> None:
-        network, state = self._payouts.network, self._state
+        network, state = self._network, self._state
         if facts.quote.spiked:
             return
         for due in worth_sweeping(state(), network, self._sweeps):
@@ -85,29 +144,3 @@ class TreasuryDriver:
                 hot_slot = self._payouts.free_slot(state(), facts)
                 ask = to_cold(state(), self._sweeps, listing, facts.quote, hot_slot)
                 await self._perform(ask, facts)
-
-    async def _perform(self, ask: Ask | None, facts: Facts) -> None:
-        if ask is not None:
-            await self._driver.perform([ask], facts)
-
-    async def reconcile(self, scanned: Block) -> bool:
-        """Report every listing of the network; True if all figures were taken."""
-        state, network = self._state(), self._payouts.network
-        sequence = state.sequence
-        facts = await self._driver.gather()
-        if not may_reconcile(state, network, head=facts.head, scanned=scanned):
-            return False
-        listings = [
-            each.listing for each in state.book.listings.values() if each.listing.network == network
-        ]
-        where = addresses(state, network, self._wallets)
-        contracts = [listing.contract for listing in listings]
-        units = await read_holdings(self._chain, where, contracts, scanned)
-        reading = Reading(
-            block=scanned, units=units, receipts=facts.receipts, ledger_sequence=sequence
-        )
-        done = True
-        for listing in listings:
-            events = await self._submit(report(self._state(), listing, reading))
-            done = done and not any(isinstance(event, CommandRejected) for event in events)
-        return done

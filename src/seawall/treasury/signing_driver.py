@@ -1,0 +1,178 @@
+"""The loop around the payments of one network.  The rule: journal first, send after, in turn.
+
+It asks chain and signer what the pipeline wants to know, performs the effects, and keeps nothing.
+A question that has no answer ends the step; the next one begins anew.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol
+
+import structlog
+
+from seawall.core.funding_state import FundingState
+from seawall.model.events import CommandRejected, Event
+from seawall.model.funding_commands import FundingCommand
+from seawall.treasury.chain import Block, Chain, Receipt, RefusedError, UnknownError
+from seawall.treasury.following import AnyFacts, Follower
+from seawall.treasury.outgoing import Alarm, Ask, Effect, Propose, Send, attempt_of, prepare
+from seawall.treasury.signer.client import SignerSilentError
+from seawall.treasury.signer.messages import Answer, Refused, Request, Sign, Signed
+
+STEADY_TRIES: Final = 5
+"""How often facts are gathered again because the head moved meanwhile."""
+ROUNDS: Final = 1_000
+"""Payments that one step may prepare."""
+
+_log = structlog.get_logger()
+
+Submit = Callable[[FundingCommand], Awaitable[Sequence[Event]]]
+
+
+class Asker(Protocol):
+    """The signer, as the drivers see it."""
+
+    async def ask(self, request: Request) -> Answer: ...
+
+
+class SigningDriver(ABC, Generic[AnyFacts]):
+    """Steps one network's payouts; more pipelines may add their effects to a step."""
+
+    def __init__(
+        self,
+        payouts: Follower[AnyFacts],
+        chain: Chain,
+        signer: Asker,
+        state: Callable[[], FundingState],
+        submit: Submit,
+    ) -> None:
+        self._follower = payouts
+        self._chain = chain
+        self._signer = signer
+        self._state = state
+        self._submit = submit
+        self._alarmed: set[Alarm] = set()
+
+    @abstractmethod
+    async def _gather_at(self, head: Block) -> AnyFacts:
+        """Return facts, all of this head."""
+
+    @abstractmethod
+    async def _signed_before(self, ask: Ask, refused: Refused) -> FundingCommand | None:
+        """Return what journals bytes that the signer signed earlier and that are as good."""
+
+    @abstractmethod
+    async def _foretold(self, ask: Ask, facts: AnyFacts, why: str) -> bool:
+        """Deal with a payment that would fail; True if something changed."""
+
+    async def step(self) -> bool:
+        """Do what can be done now; False if chain or signer did not say enough to decide."""
+        try:
+            facts = await self.gather()
+            for _ in range(ROUNDS):
+                if not await self.perform(self._follower.decide(self._state(), facts), facts):
+                    break
+        except (UnknownError, SignerSilentError) as error:
+            self._alarm(Alarm(name="unknown", subject=self._follower.network, detail=str(error)))
+            return False
+        return True
+
+    async def gather(self) -> AnyFacts:
+        """Return facts that are all of one head, or raise UnknownError."""
+        head = await self._chain.head()
+        for _ in range(STEADY_TRIES):
+            facts = await self._gather_at(head)
+            again = await self._chain.head()
+            if again.id == head.id:
+                return facts
+            head = again
+        raise UnknownError("the head moves faster than it can be read")
+
+    async def _find_user(
+        self, slot: str, users: dict[str, str], receipts: dict[str, Receipt]
+    ) -> None:
+        user = await self._chain.transaction_in_slot(slot)
+        receipt = None if user is None else await self._chain.receipt(user)
+        if user is not None and receipt is not None:
+            users[slot] = user
+            receipts[user] = receipt
+
+    async def perform(self, effects: Sequence[Effect], facts: AnyFacts) -> bool:
+        """Perform the effects in order; True if something changed that may allow more."""
+        changed = False
+        for effect in effects:
+            match effect:
+                case Alarm():
+                    self._alarm(effect)
+                case Propose():
+                    changed = await self._propose(effect.command) or changed
+                case Send():
+                    changed = await self._send(effect) or changed
+                case Ask():
+                    changed = await self._ask(effect, facts) or changed
+        return changed
+
+    async def _propose(self, command: FundingCommand) -> bool:
+        events = await self._submit(command)
+        refused = next((event for event in events if isinstance(event, CommandRejected)), None)
+        if refused is not None:
+            _log.warning(
+                "payouts.refused",
+                command=type(command).__name__,
+                reason=refused.reason.value,
+                detail=refused.detail,
+            )
+        return bool(events) and refused is None
+
+    async def _send(self, effect: Send) -> bool:
+        result = await self._chain.send(bytes.fromhex(effect.signed))
+        if result.outcome.taken:
+            return await self._propose(effect.then)
+        detail = f"{result.outcome.value} {result.detail}".strip()
+        self._alarm(Alarm(name="not_taken", subject=effect.tx_id, detail=detail))
+        return False
+
+    async def _ask(self, ask: Ask, facts: AnyFacts) -> bool:
+        try:
+            unsigned = ask.unsigned or await self._chain.build(ask.order)
+        except RefusedError as error:
+            self._alarm(Alarm(name="foretold_to_fail", subject=ask.payment, detail=str(error)))
+            return await self._foretold(ask, facts, str(error))
+        request = Sign(
+            network=self._follower.network,
+            payment=ask.payment,
+            fields=unsigned.fields,
+            index=ask.index,
+        )
+        answer = await self._signer.ask(request)
+        if isinstance(answer, Signed):
+            return await self._journal(ask, answer.signed, unsigned.max_cost)
+        detail = ""
+        if isinstance(answer, Refused):
+            earlier = await self._signed_before(ask, answer)
+            if earlier is not None:
+                return await self._propose(earlier)
+            detail = f"{answer.reason.value} {answer.detail}"
+        self._alarm(Alarm(name="not_signed", subject=ask.payment, detail=detail.strip()))
+        return False
+
+    async def _journal(self, ask: Ask, signed: str, max_cost: int) -> bool:
+        decoded = self._chain.decode(bytes.fromhex(signed))
+        order = ask.order
+        right = (decoded.payee, decoded.contract, decoded.units, decoded.slots) == (
+            order.payee,
+            order.contract,
+            order.units,
+            order.slots,
+        )
+        if not right:
+            self._alarm(Alarm(name="strange_signature", subject=ask.payment, detail=decoded.tx_id))
+            return False
+        return await self._propose(prepare(ask.target, attempt_of(decoded, signed, max_cost)))
+
+    def _alarm(self, alarm: Alarm) -> None:
+        if alarm not in self._alarmed:
+            if len(self._alarmed) > ROUNDS:
+                self._alarmed.clear()
+            self._alarmed.add(alarm)
+            _log.warning(f"payouts.{alarm.name}", subject=alarm.subject, detail=alarm.detail)
