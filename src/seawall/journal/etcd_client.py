@@ -5,7 +5,7 @@ caller's time is over.  So a call given here must be harmless when it is carried
 or a transaction whose comparison holds only once.  `Reply.doubt` and `EtcdError.doubt` say whether
 an earlier attempt is unaccounted for.  The messages and stubs come from `aetcd`, the channels are
 our own: one for each member, with TLS from files that may be replaced while in use
-(docs/decisions/0012).
+(docs/decisions/0013).
 """
 
 import asyncio
