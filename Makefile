@@ -90,7 +90,7 @@ fuzz: $(READY) ## feed the decoders garbage (SECONDS_EACH per target)
 	done
 
 .PHONY: drill
-drill: build ## kill the exchange and count what was lost (DRILL, ROUNDS)
+drill: build $(if $(filter payouts,$(DRILL)),anvil) ## kill the exchange and count what was lost (DRILL, ROUNDS)
 	@$(RUN) drill $(DRILL) --rounds $(ROUNDS) --out drill-report
 
 .PHONY: docs

@@ -90,16 +90,18 @@ class ExchangeProcess:
         self._process = None
         return code
 
-    async def operator(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def operator(
+        self, path: str, body: dict[str, Any] | None = None, method: str = "POST"
+    ) -> dict[str, Any]:
         """Make an operator's call, or raise ExchangeError."""
         token = (self.data / "operator.token").read_text(encoding="ascii").strip()
         connection = self.connection()
         try:
             answer = await connection.request(
-                "POST",
+                method,
                 f"/seawall/v1/operator/{path}",
                 {"X-Seawall-Operator": token, "Content-Type": "application/json"},
-                msgspec.json.encode(body),
+                b"" if body is None else msgspec.json.encode(body),
             )
         finally:
             connection.close()

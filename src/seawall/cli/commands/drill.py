@@ -37,6 +37,9 @@ def perform(
     /,
     *,
     rounds: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 10,
+    withdrawals: Annotated[
+        int | None, Parameter(validator=lambda _, value: _positive(value or 1))
+    ] = None,
     seed: int | None = None,
     out: Path = Path("drill-report"),
     json: Json = False,
@@ -49,6 +52,8 @@ def perform(
         Which; `seawall drill list` has them.
     rounds
         How often the exchange is hurt.
+    withdrawals
+        How many the payouts drill asks for; 30 a round unless said otherwise.
     seed
         Repeats the choices of an earlier run; its report names it.
     out
@@ -64,7 +69,7 @@ def perform(
             f"There is: {', '.join(DRILLS)}. `seawall drill list` says what they do.",
             Exit.USAGE,
         )
-    options = DrillOptions(rounds=rounds, seed=seed)
+    options = DrillOptions(rounds=rounds, withdrawals=withdrawals, seed=seed)
     if json:
         report = asyncio.run(drill.perform(options, out, quiet))
         print_encoded(report.to_json())
@@ -77,7 +82,7 @@ def perform(
 
 def _positive(value: int) -> None:
     if value < 1:
-        raise ValueError("there is at least one round")
+        raise ValueError("there is at least one")
 
 
 def _tell(report: "DrillReport", out: Path) -> None:

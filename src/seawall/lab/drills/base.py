@@ -21,6 +21,8 @@ class DrillOptions(Struct, frozen=True, kw_only=True):
     """What may be chosen; a drill passes over what does not concern it."""
 
     rounds: int = 10
+    withdrawals: int | None = None
+    """None: as many as the rounds need."""
     seed: int | None = None
     """None takes a fresh one, which the report names."""
 
