@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tests.gateway.exchange import Exchange, User, open_exchange
 
-from seawall.gateway.treasury_port import AddressRefusedError
+from seawall.gateway.treasury_port import AddressRefusedError, TreasuryOffError
 from seawall.model.commands import ListAsset
-from seawall.model.funding import Attempt, Listing, Network, NetworkKind, Vault
+from seawall.model.funding import Attempt, Listing, Network, NetworkKind, Service, Vault
 from seawall.model.funding_commands import (
     BookCapital,
     ConfirmDeposit,
@@ -58,13 +58,22 @@ def listing(asset: str, decimals: int, contract: str, unit: int) -> Listing:
 class MadeUpTreasury:
     """Derives addresses that nobody has the keys of, and takes lower-case hexadecimal ones."""
 
+    def __init__(self) -> None:
+        self.reasons: dict[tuple[str, Service], str] = {}
+
     async def derive(self, network: str, index: int) -> str:
+        reason = self.reasons.get((network, Service.DEPOSIT))
+        if reason:
+            raise TreasuryOffError(reason)
         return f"0x{index:040x}"
 
     async def payee(self, network: str, text: str) -> str:
         if len(text) != 42 or not text.startswith("0x"):
             raise AddressRefusedError("an address has forty digits")
         return text.lower()
+
+    def off(self, network: str, service: Service) -> str:
+        return self.reasons.get((network, service), "")
 
 
 @asynccontextmanager

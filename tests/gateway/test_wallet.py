@@ -12,6 +12,7 @@ from tests.gateway.money import (
     ETHER,
     OTHER,
     PAYEE,
+    MadeUpTreasury,
     act,
     client,
     deposit,
@@ -22,7 +23,9 @@ from tests.gateway.test_clients import Venue, ccxt_client
 
 from seawall.gateway.server import GatewayServer
 from seawall.model.commands import Tick
+from seawall.model.funding import Service
 
+ADDRESS = "/sapi/v1/capital/deposit/address"
 APPLY = "/sapi/v1/capital/withdraw/apply"
 
 
@@ -255,6 +258,33 @@ async def test_operators_approve_in_twos_pause_and_say_why(bank: Exchange, alice
         "/seawall/v1/operator/funding/reconcile", headers=bank.operator_headers
     )
     assert nobody.status_code == 503
+
+
+async def test_a_network_that_does_not_serve_says_why(bank: Exchange, alice: User) -> None:
+    treasury = bank.app.context.addresses
+    assert isinstance(treasury, MadeUpTreasury)
+
+    async def flags() -> list[object]:
+        coins = await good(bank, "GET", "/sapi/v1/capital/config/getall", alice)
+        (network,) = next(row for row in coins if row["coin"] == "ETH")["networkList"]
+        names = ("depositEnable", "depositDesc", "withdrawEnable", "withdrawDesc")
+        return [network[name] for name in names]
+
+    assert await flags() == [True, "", True, ""]
+    treasury.reasons["ETH", Service.WITHDRAWAL] = "nobody signs"
+    assert await flags() == [True, "", False, "nobody signs"]
+    treasury.reasons["ETH", Service.DEPOSIT] = "the chain is dark"
+    assert await flags() == [False, "the chain is dark", False, "nobody signs"]
+    assert await refused(bank, "GET", ADDRESS, alice, coin="ETH") == -4019
+    service = {"asset": "ETH", "network": "ETH", "person": "ann", "reason": "node upgrade"}
+    await bank.operate("funding/pause", service)
+    assert await flags() == [False, "the chain is dark", False, "node upgrade"]
+    treasury.reasons.clear()
+    assert (await good(bank, "GET", ADDRESS, alice, coin="ETH"))["address"]
+    queued = {"coin": "ETH", "address": PAYEE, "amount": "1"}
+    await bank.operate("funding/resume", service)
+    treasury.reasons["ETH", Service.WITHDRAWAL] = "nobody signs"
+    assert (await good(bank, "POST", APPLY, alice, **queued))["id"], "it waits, and is paid later"
 
 
 async def test_without_a_treasury_nothing_is_promised(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from msgspec import Struct
@@ -30,6 +30,9 @@ from seawall.journal.port import JournalError
 from seawall.lib.invariants import InvariantError
 from seawall.node.node import Node, NodeSettings
 from seawall.web.site import Site, page_root
+
+if TYPE_CHECKING:
+    from seawall.cli.treasury import Treasuries
 
 COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
 """See docs/decisions/0009: by default the collector looks every few orders."""
@@ -70,7 +73,14 @@ async def run_exchange(
             node = await stack.enter_async_context(_open_node(configuration, data, on_replay))
             restored = node.spot.sequence if node.spot.epoch > 1 else 0
             await bootstrap(node, configuration)
-            server = await stack.enter_async_context(_serving(node, configuration, data))
+            treasuries = _compose_treasuries(node, configuration, data)
+            if treasuries is not None:
+                stack.push_async_callback(treasuries.stop)
+            server = await stack.enter_async_context(
+                _serving(node, configuration, data, treasuries)
+            )
+            if treasuries is not None:
+                treasuries.start()
             running = Running(pid=pid, port=server.port, url=server.url)
             write_running(data, running)
             stack.callback(forget_running, data)
@@ -154,9 +164,22 @@ async def _open_node(
         await node.close()
 
 
+def _compose_treasuries(
+    node: Node, configuration: Configuration, data: Path
+) -> "Treasuries | None":
+    """Return the networks' treasuries; None where none is configured."""
+    if not configuration.treasury:
+        return None
+    # Chains' libraries take a second to load.
+    from seawall.cli.treasury import Treasuries
+    from seawall.cli.treasury_definitions import treasuries
+
+    return Treasuries(node, treasuries(configuration), data / "treasury")
+
+
 @asynccontextmanager
 async def _serving(
-    node: Node, configuration: Configuration, data: Path
+    node: Node, configuration: Configuration, data: Path, treasuries: "Treasuries | None"
 ) -> AsyncIterator[GatewayServer]:
     section = configuration.gateway
     settings = GatewaySettings(
@@ -168,7 +191,8 @@ async def _serving(
         trusted_proxies=section.trusted_proxies,
         access_log=section.access_log,
     )
-    server = GatewayServer(create_app(node, settings, Site))
+    app = create_app(node, settings, Site, addresses=treasuries, reconciling=treasuries)
+    server = GatewayServer(app)
     try:
         await server.start()
     except OSError as error:

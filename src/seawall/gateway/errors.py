@@ -233,6 +233,10 @@ def no_treasury() -> ApiError:
     )
 
 
+def treasury_off(reason: str) -> ApiError:
+    return ApiError(UNAVAILABLE, -4019, f"Not at present: {reason}.")
+
+
 def not_listed() -> ApiError:
     return bad(-4018, "We don't have this asset.")
 

@@ -13,6 +13,7 @@ from seawall.gateway import errors
 from seawall.gateway.context import Context
 from seawall.gateway.encode import amount_text
 from seawall.gateway.operator import Operator, refuse_rejected
+from seawall.gateway.treasury_port import TreasuryOffError
 from seawall.model.amounts import DecimalPrecisionError, DecimalSyntaxError, parse_decimal
 from seawall.model.funding import Service, ServiceStatus, Vault
 from seawall.model.funding_commands import (
@@ -170,7 +171,10 @@ class FundingDesk:
         reconciling = self._context.reconciling
         if reconciling is None:
             raise errors.no_treasury()
-        await reconciling.reconcile()
+        try:
+            await reconciling.reconcile()
+        except TreasuryOffError as error:
+            raise errors.treasury_off(str(error)) from None
         return await self.reconciled(request)
 
     # Helpers

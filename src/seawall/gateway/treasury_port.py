@@ -5,20 +5,36 @@ Treasury and gateway do not know each other; whoever starts both hands one to th
 
 from typing import Protocol
 
+from seawall.model.funding import Service
+
 
 class AddressRefusedError(ValueError):
     """The text is no address that may be paid to; the message says why."""
+
+
+class TreasuryOffError(Exception):
+    """The network's treasury cannot do it now; the message says why, in words for users."""
 
 
 class DepositAddresses(Protocol):
     """Derives the users' addresses, and knows an address when it sees one."""
 
     async def derive(self, network: str, index: int) -> str:
-        """Return the network's deposit address at `index`, in canonical form."""
+        """Return the network's deposit address at `index`, in canonical form.
+
+        Raises TreasuryOffError while it cannot be known.
+        """
         ...
 
     async def payee(self, network: str, text: str) -> str:
-        """Return the address in canonical form, or raise AddressRefusedError."""
+        """Return the address in canonical form, or raise AddressRefusedError.
+
+        Raises TreasuryOffError on a network that no treasury serves.
+        """
+        ...
+
+    def off(self, network: str, service: Service) -> str:
+        """Return why the network does not serve now, in words for users; "" if it does."""
         ...
 
 
@@ -26,5 +42,8 @@ class Reconciling(Protocol):
     """Compares chains and ledger when asked, besides doing so all the time."""
 
     async def reconcile(self) -> None:
-        """Report each listing's balances on chain to the funding cell; return when that is done."""
+        """Report each listing's balances on chain to the funding cell; return when that is done.
+
+        Raises TreasuryOffError where no figure can be had now.
+        """
         ...

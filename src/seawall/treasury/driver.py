@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from seawall.core.funding_state import FundingState
 from seawall.model.commands import Command
 from seawall.model.events import Event
 from seawall.model.funding_commands import FundingCommand
@@ -24,9 +25,12 @@ from seawall.treasury.payouts import Payouts, PayoutSettings
 from seawall.treasury.reconciler import Wallets
 from seawall.treasury.scanner import Alarm, DepositScanner
 from seawall.treasury.scanning import scan
-from seawall.treasury.signing_driver import Asker
+from seawall.treasury.signing_driver import Asker, Submit
 from seawall.treasury.sweeps import SweepSettings
 from seawall.treasury.treasury_driver import TreasuryDriver
+from seawall.treasury.utxo import CoinChain
+from seawall.treasury.utxo_driver import UtxoPayoutDriver, UtxoTreasuryDriver
+from seawall.treasury.utxo_payouts import UtxoPayouts
 
 STEPS_PER_BLOCK: Final = 4
 """How often it looks while one block is due."""
@@ -80,16 +84,7 @@ class NetworkTreasury:
             start_block=settings.start_block,
             scanned=settings.scanned,
         )
-        payouts = Payouts(network, settings.payouts, chain.decode)
-        self._driver = TreasuryDriver(
-            payouts=payouts,
-            driver=PayoutDriver(payouts, chain, signer, lambda: node.funding, self._submit),
-            chain=chain,
-            sweeps=settings.sweeps,
-            wallets=settings.wallets,
-            state=lambda: node.funding,
-            submit=self._submit,
-        )
+        self._driver = _driver_of(node, chain, signer, settings, self._submit)
         self._wake = asyncio.Event()
         self._alarmed: set[Alarm] = set()
 
@@ -113,11 +108,12 @@ class NetworkTreasury:
     async def step(self) -> None:
         """Scan what is new, then pay, sweep and compare."""
         async with self._turn:
+            began_s = asyncio.get_running_loop().time()
             try:
                 await self._scan()
             except UnknownError:
                 if self.silent_since_s is None:
-                    self.silent_since_s = asyncio.get_running_loop().time()
+                    self.silent_since_s = began_s
                 raise
             self.silent_since_s = None
             await self._driver.step(await self._scanned())
@@ -153,3 +149,35 @@ class NetworkTreasury:
         if alarm not in self._alarmed:
             self._alarmed.add(alarm)
             _log.warning("treasury.deposits", network=self._network, alarm=str(alarm))
+
+
+def _driver_of(
+    node: Node, chain: Chain, signer: Asker, settings: NetworkSettings, submit: Submit
+) -> TreasuryDriver | UtxoTreasuryDriver:
+    """Return the pipelines of the network's kind."""
+
+    def state() -> FundingState:
+        return node.funding
+
+    wallets = settings.wallets
+    if isinstance(chain, CoinChain):
+        of_coins = UtxoPayouts(chain.network, settings.payouts, chain.decode, chain.prefix)
+        return UtxoTreasuryDriver(
+            payouts=of_coins,
+            driver=UtxoPayoutDriver(of_coins, chain, signer, state, submit, wallets),
+            chain=chain,
+            sweeps=settings.sweeps,
+            wallets=wallets,
+            state=state,
+            submit=submit,
+        )
+    payouts = Payouts(chain.network, settings.payouts, chain.decode)
+    return TreasuryDriver(
+        payouts=payouts,
+        driver=PayoutDriver(payouts, chain, signer, state, submit),
+        chain=chain,
+        sweeps=settings.sweeps,
+        wallets=wallets,
+        state=state,
+        submit=submit,
+    )

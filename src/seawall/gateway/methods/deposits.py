@@ -8,6 +8,7 @@ from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.encode import amount_text, trimmed
 from seawall.gateway.methods.networks import (
     chosen_listing,
+    derive,
     funding_refusal,
     known_asset,
     need_addresses,
@@ -41,14 +42,14 @@ async def address(context: Context, caller: Caller, params: Params) -> object:
 
 
 async def _address(context: Context, user_id: int, network: str) -> str:
-    addresses = need_addresses(context)
+    need_addresses(context)
     book = context.node.funding.book
     for _ in range(_INDEX_ATTEMPTS):
         account = book.accounts.get(user_id)
         if account is not None and network in account.deposit_addresses:
             return account.deposit_addresses[network]
         index = book.networks[network].next_index
-        derived = await addresses.derive(network, index)
+        derived = await derive(context, network, index)
         committed = await context.node.submit_funding(
             OpenDepositAddress(
                 user_id=UserId(user_id), network=network, index=index, address=derived

@@ -5,9 +5,13 @@ from seawall.gateway import errors
 from seawall.gateway.context import Context
 from seawall.gateway.encode import amount_text, trimmed
 from seawall.gateway.params import Params
-from seawall.gateway.treasury_port import AddressRefusedError, DepositAddresses
+from seawall.gateway.treasury_port import (
+    AddressRefusedError,
+    DepositAddresses,
+    TreasuryOffError,
+)
 from seawall.model.events import CommandRejected
-from seawall.model.funding import NetworkKind, ServiceStatus
+from seawall.model.funding import NetworkKind, Service, ServiceStatus
 from seawall.model.funding_commands import FundingCommand
 from seawall.model.funding_rows import ListingState, ServiceState
 from seawall.model.ids import FUNDING
@@ -53,6 +57,16 @@ async def payee(context: Context, network: str, text: str) -> str:
         return await need_addresses(context).payee(network, text)
     except AddressRefusedError as error:
         raise errors.bad_address(str(error)) from None
+    except TreasuryOffError as error:
+        raise errors.treasury_off(str(error)) from None
+
+
+async def derive(context: Context, network: str, index: int) -> str:
+    """Return the deposit address at an index, or say why it cannot be known now."""
+    try:
+        return await need_addresses(context).derive(network, index)
+    except TreasuryOffError as error:
+        raise errors.treasury_off(str(error)) from None
 
 
 def need_amount(params: Params, asset: Asset, name: str = "amount") -> int:
@@ -94,8 +108,8 @@ def _row(
     def amount(atoms: int) -> str:
         return trimmed(amount_text(asset, atoms))
 
-    runs, why = _runs(context, state.deposit)
-    pays, why_not = _runs(context, state.withdrawal)
+    runs, why = _runs(context, terms.network, Service.DEPOSIT, state.deposit)
+    pays, why_not = _runs(context, terms.network, Service.WITHDRAWAL, state.withdrawal)
     most = daily_room(context.node.funding, user_id, terms.asset)
     if state.withdrawal.status is ServiceStatus.LIMITED:
         most = terms.limited_max if most is None else min(most, terms.limited_max)
@@ -131,12 +145,17 @@ def _row(
     }
 
 
-def _runs(context: Context, service: ServiceState) -> tuple[bool, str]:
-    """Return whether a service takes requests now, and the reason it gives."""
+def _runs(
+    context: Context, network: str, service: Service, state: ServiceState
+) -> tuple[bool, str]:
+    """Return whether a service does its work now, and the reason it gives."""
     if context.addresses is None:
         return False, NO_TREASURY
     if not context.is_current(FUNDING):
         return False, "the funding cell does not answer"
-    if service.status is ServiceStatus.OPEN:
-        return True, ""
-    return service.status is ServiceStatus.LIMITED, service.reason
+    if state.status is ServiceStatus.PAUSED:
+        return False, state.reason
+    off = context.addresses.off(network, service)
+    if off:
+        return False, off
+    return True, "" if state.status is ServiceStatus.OPEN else state.reason
