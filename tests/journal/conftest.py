@@ -29,7 +29,7 @@ def one_etcd() -> Iterator[EtcdCluster]:
         cluster = EtcdCluster.local(Path(name), size=1)
         asyncio.run(cluster.start())
         yield cluster
-        asyncio.run(cluster.stop())
+        asyncio.run(cluster.kill())
 
 
 @pytest.fixture

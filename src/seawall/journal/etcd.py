@@ -47,9 +47,8 @@ from seawall.journal.port import (
     check_batch,
 )
 
-APPEND_S: Final = 5.0
-"""How long an append may look for a definite answer."""
-READ_S: Final = 5.0
+ANSWER_S: Final = 5.0
+"""How long a call may look for a definite answer, at one member after another."""
 _END_ATTEMPTS: Final = 3
 _PAGE_BATCHES: Final = 16
 _PAGE_BATCHES_MAX: Final = 1_024
@@ -86,13 +85,13 @@ class EtcdJournal:
         *,
         namespace: str = "seawall",
         archive: Archived | None = None,
-        append_s: float = APPEND_S,
+        answer_s: float = ANSWER_S,
     ) -> None:
         self.client = client
         self.keys = Keys(namespace, cell)
         self.archive = archive
         self._writer = os.urandom(16)
-        self._append_s = append_s
+        self._answer_s = answer_s
         self._head = EMPTY
         """The last durable head seen here."""
         self._doubted = b""
@@ -110,10 +109,10 @@ class EtcdJournal:
         *,
         namespace: str = "seawall",
         archive: Archived | None = None,
-        append_s: float = APPEND_S,
+        answer_s: float = ANSWER_S,
     ) -> "EtcdJournal":
         """Open the journal of `cell`, its end checked; raise JournalError if it cannot be."""
-        journal = cls(client, cell, namespace=namespace, archive=archive, append_s=append_s)
+        journal = cls(client, cell, namespace=namespace, archive=archive, answer_s=answer_s)
         await journal.head()
         return journal
 
@@ -140,7 +139,7 @@ class EtcdJournal:
         """
         self._check_open()
         request = reads(rpc.RangeRequest(key=self.keys.head, serializable=True))
-        found, _ = await self._ask(request)
+        found, _ = await self._ask(request, alone=True)
         head = head_of(found[0])
         self._saw(head)
         return head
@@ -244,7 +243,7 @@ class EtcdJournal:
         self._doubted = batch.hash
         try:
             reply = await self.client.call(
-                "Txn", self._transaction(batch, before), total_s=self._append_s
+                "Txn", self._transaction(batch, before), total_s=self._answer_s
             )
         except EtcdFullError as error:
             return await self._settle(batch, error, doubted=doubted or error.doubt)
@@ -294,7 +293,7 @@ class EtcdJournal:
     async def _settle(self, batch: Batch, error: EtcdError, *, doubted: bool) -> Head:
         """Read what came of an append that etcd answered with a full quota: it may stand there."""
         try:
-            reply = await self.client.call("Txn", self._look(batch), total_s=READ_S)
+            reply = await self.client.call("Txn", self._look(batch), total_s=self._answer_s)
         except EtcdError as second:
             raise JournalUnknownError(f"{error}; {second}") from second
         found = kvs(reply.message)
@@ -340,7 +339,7 @@ class EtcdJournal:
             serializable=serializable,
         )
         head_range = rpc.RangeRequest(key=self.keys.head, serializable=serializable)
-        found, revision = await self._ask(reads(head_range, batches_range))
+        found, revision = await self._ask(reads(head_range, batches_range), alone=serializable)
         head = head_of(found[0])
         size_bytes = sum(len(each.value) for each in found[1])
         if len(found[1]) == self._page_batches and size_bytes < _PAGE_BYTES:
@@ -373,10 +372,12 @@ class EtcdJournal:
             )
         return entries
 
-    async def _ask(self, request: Any) -> tuple[Sequence[Sequence[Any]], int]:
+    async def _ask(
+        self, request: Any, *, alone: bool = False
+    ) -> tuple[Sequence[Sequence[Any]], int]:
         """Return what a transaction of reads found, and etcd's revision then."""
         try:
-            reply = await self.client.call("Txn", request, total_s=READ_S)
+            reply = await self.client.call("Txn", request, total_s=self._answer_s, alone=alone)
         except EtcdError as error:
             raise _journal_error(error) from error
         return kvs(reply.message), reply.message.header.revision

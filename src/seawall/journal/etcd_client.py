@@ -173,6 +173,7 @@ class EtcdClient:
         self.settings = settings
         self.members = [Member(endpoint, settings.tls) for endpoint in settings.endpoints]
         self._at = 0
+        self._near = 0
         self._patience_s = PATIENCE_S
 
     @property
@@ -185,14 +186,24 @@ class EtcdClient:
         if self.members[self._at] is member:
             self._at = (self._at + 1) % len(self.members)
 
-    async def call(self, method: str, request: Any, *, total_s: float) -> Reply:
-        """Return a definite answer, whichever member gives it; raise EtcdError."""
+    def _avoid_near(self, member: Member) -> None:
+        if self.members[self._near] is member:
+            self._near = (self._near + 1) % len(self.members)
+
+    async def call(
+        self, method: str, request: Any, *, total_s: float, alone: bool = False
+    ) -> Reply:
+        """Return a definite answer, whichever member gives it; raise EtcdError.
+
+        `alone` is for what a member answers without the others: then it is not held against one
+        that it had no quorum, and the nearest stays the first to be asked.
+        """
         now_s = asyncio.get_running_loop().time
         deadline_s = now_s() + total_s
         patience_s = self._patience_s
         attempts = 0
         while True:
-            member = self.preferred
+            member = self.members[self._near] if alone else self.preferred
             attempts += 1
             started_s = now_s()
             try:
@@ -200,7 +211,7 @@ class EtcdClient:
                     member, method, request, min(patience_s, max(deadline_s - started_s, _PAUSE_S))
                 )
             except EtcdUnsureError:
-                self.avoid(member)
+                (self._avoid_near if alone else self.avoid)(member)
                 if now_s() >= deadline_s:
                     raise
                 patience_s = min(2 * patience_s, PATIENCE_S_MAX)

@@ -258,6 +258,9 @@ class EtcdCluster:
     async def stop(self) -> None:
         await asyncio.gather(*(member.stop() for member in self.members))
 
+    async def kill(self) -> None:
+        await asyncio.gather(*(member.kill() for member in self.members))
+
     def _check_running(self, member: EtcdMember) -> None:
         """Raise if a member ended by itself: it will never serve."""
         if member.has_failed:
