@@ -6,8 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from seawall.cli import configuration, definitions, funding_definitions, settings
-from seawall.cli.commands.config import as_toml
+from seawall.cli import (
+    configuration,
+    definitions,
+    funding_definitions,
+    settings,
+    treasury_definitions,
+)
+from seawall.cli.commands.config import as_toml, show
 from seawall.cli.configuration import ConfigurationError, load
 from seawall.gateway.settings import ThrottleSettings
 from seawall.model.ids import AssetCode
@@ -45,6 +51,28 @@ approval_above = "5"
 limited_max = "5"
 """
 
+TREASURY = """
+[treasury.ETH]
+signer = "signer/signer.sock"
+fee_cap = "{cap}"
+{more}
+[[treasury.ETH.endpoint]]
+name = "one"
+url = "http://127.0.0.1:8545/a-secret"
+[[treasury.ETH.endpoint]]
+name = "two"
+url = "http://127.0.0.1:8546"
+[[treasury.ETH.sweep]]
+asset = "{sweep}"
+least = "0.05"
+hot_most = "{most}"
+"""
+
+
+def treasury(cap: str, more: str = "", sweep: str = "ETH", most: str = "0") -> str:
+    return TREASURY.format(cap=cap, more=more, sweep=sweep, most=most)
+
+
 REFUSED = [
     ("[gateway]\n\nprot = 1\n", "cfg.toml:3: unknown key `gateway.prot`", "Did you mean `port`?"),
     ("[gatway]\nport = 1\n", "cfg.toml:1: unknown key `gatway`", "`gateway`"),
@@ -71,6 +99,17 @@ REFUSED = [
     (NETWORK + "[[listing]]\nasset = 'ETH'\nnetwork = 'X'\ncontract = '0x1'\n" + TERMS, "own", ""),
     (NETWORK + NETWORK, "network X stands twice", ""),
     (NETWORK + "[[daily_limit]]\ntier = 0\nasset = 'DOGE'\namount = '1'\n", "DOGE is no", "DOGE"),
+    (treasury("200").replace("ETH", "BTC"), "`treasury.BTC`: there is no network", "[[network]]"),
+    (treasury("0"), "`treasury.ETH`: fees.cap must be above", "treasury.md"),
+    (treasury("cheap"), "`treasury.ETH.fee_cap` is `cheap`", ""),
+    (treasury("200", "quorum = 1"), "quorum must be more than half", ""),
+    (treasury("200", "cold = ['0x12']"), "`treasury.ETH.cold`: 0x12: an address", "Copy"),
+    (treasury("200", "adress_prefix = ''"), "unknown key `treasury.ETH.adress_prefix`", "prefix"),
+    (treasury("200", "address_prefix = 'ltc'"), "belongs to UTXO networks", "Litecoin"),
+    (treasury("200", sweep="BTC"), "sweep of BTC`: it is not listed", "[[listing]]"),
+    (treasury("200", most="5"), "hot_most without a cold address", "treasury.ETH.cold"),
+    ("[treasury.ETH]\nsigner = 's'\nfee_cap = '1'\nendpoint = []\n", "at least two endpoints", ""),
+    ("[treasury.ETH]\nsigner = 's'\n", "missing required field `endpoint` at `treasury.ETH`", ""),
     ("[tiers.a]\nmaker = '0'\ntaker = '0'\n", "`tiers.a`: a tier is a number", ""),
 ]
 
@@ -81,6 +120,7 @@ def check(file: Path | None, environment: dict[str, str]) -> settings.Configurat
     definitions.instruments(found)
     funding_definitions.listings(found)
     funding_definitions.daily_limits(found)
+    treasury_definitions.treasuries(found)
     return found
 
 
@@ -113,6 +153,7 @@ def test_defaults_hold_and_name_every_setting() -> None:
         "node": settings.NodeSection,
         "log": settings.LogSection,
         "funding": settings.FundingSection,
+        "demo": settings.DemoSection,
     }
     for name, section in named.items():
         assert set(document[name]) == set(section.__struct_fields__), name
@@ -142,6 +183,27 @@ def test_layers_the_environment_over_the_file_over_the_defaults(tmp_path: Path) 
     assert found.gateway.trusted_proxies == ("10.0.0.1",)
     assert found.exchange.data == "elsewhere"
     assert found.exchange.name == "123"
+
+
+def test_a_treasury_as_configured_and_its_addresses_hidden(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cfg.toml"
+    file.write_text(treasury("200.5", "tip_floor = '1'"))
+    found = check(file, {"SEAWALL__TREASURY__ETH__QUORUM": "2", "SEAWALL_DATA": "elsewhere"})
+    (plan,) = treasury_definitions.treasuries(found)
+    assert (plan.chain.fees.cap, plan.chain.fees.tip_floor) == (200_500_000_000, 1_000_000_000)
+    assert plan.chain.quorum == 2
+    assert plan.chain.tokens == ("0x5FbDB2315678afecb367f032d93F642f64180aa3",)
+    assert str(plan.signer) == "elsewhere/signer/signer.sock"
+    assert plan.token.name == "signer.token"
+    assert plan.sweeps[0].sweep_from == 5 * 10**16
+    for as_json in (True, False):
+        show(config=file, json=as_json)
+        shown = capsys.readouterr().out
+        assert "fee_cap" in shown
+        assert "8545" not in shown
+        assert "a-secret" not in shown
 
 
 @pytest.mark.parametrize(

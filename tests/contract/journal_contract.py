@@ -6,6 +6,7 @@ Subclass `JournalContract`, give it an `engine`, and name the class `Test…`.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 import pytest
 
@@ -32,7 +33,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def open(self) -> Journal:
-        """Open the store, whose last journal was closed."""
+        """Open the store; unless journals share it, its last journal was closed."""
 
     @abstractmethod
     async def intrude(self, epoch: int, payloads: Sequence[bytes]) -> None:
@@ -199,6 +200,23 @@ class JournalContract:
         await asyncio.wait_for(follower, 5)
         assert seen == list(range(2, 20))
 
+    async def test_every_tail_gets_everything(self, journal: Journal) -> None:
+        """Also one that begins past the end, and whoever leaves early holds up nobody."""
+        tails = [_collect(journal, first, 12) for first in (1, 1, 9)]
+        followers = [asyncio.create_task(tail) for tail in tails]
+        await journal.append(1, 1, [b"1", b"2"])
+        async with aclosing(journal.tail(1)) as tail:
+            assert (await anext(tail))[0].sequence == 1
+        for sequence in range(3, 13):
+            await journal.append(sequence, 1, [b"%d" % sequence])
+        found = await asyncio.wait_for(asyncio.gather(*followers), 10)
+        assert [[entry.sequence for entry in entries] for entries in found] == [
+            list(range(1, 13)),
+            list(range(1, 13)),
+            list(range(9, 13)),
+        ]
+        assert found[0] == await journal.read(1, 99)
+
     async def test_a_closed_journal_refuses(self, engine: Engine) -> None:
         journal = await engine.open()
         await journal.append(1, 1, [b"a"])
@@ -218,6 +236,44 @@ class JournalContract:
         assert found.head == await journal.head()
         assert (found.entries, found.batches) == (len(written), 30)
         assert found.payload_bytes == sum(map(len, written))
+
+
+class SharedJournalContract(JournalContract):
+    """What a store must show besides, if journals of several processes are open on it at once."""
+
+    async def test_a_tail_follows_another_writer(self, engine: Engine, journal: Journal) -> None:
+        await journal.append(1, 1, [b"a"])
+        follower = asyncio.create_task(_collect(journal, 1, 9))
+        for _ in range(4):
+            await engine.intrude(2, [b"theirs", b"theirs too"])
+        entries = await asyncio.wait_for(follower, 10)
+        assert [entry.sequence for entry in entries] == list(range(1, 10))
+        assert [entry.epoch for entry in entries] == [1] + [2] * 8
+        assert entries == await journal.read(1, 99)
+
+    async def test_two_journals_take_turns(self, engine: Engine) -> None:
+        one, two = await engine.open(), await engine.open()
+        await one.append(1, 1, [b"one"])
+        head = await two.append(2, 2, [b"two"])
+        with pytest.raises(JournalConflictError) as refusal:
+            await one.append(2, 1, [b"late"])
+        assert refusal.value.head == head
+        after = await one.append(3, 3, [b"one again"])
+        assert await two.head() == after
+        assert await one.read(1, 9) == await two.read(1, 9)
+        await one.close()
+        await two.close()
+
+
+async def _collect(journal: Journal, first: int, last: int) -> list[Entry]:
+    """Return what a tail yields, up to sequence `last`."""
+    found: list[Entry] = []
+    async with aclosing(journal.tail(first)) as tail:
+        async for entries in tail:
+            found += entries
+            if found[-1].sequence >= last:
+                break
+    return found
 
 
 async def _fill(journal: Journal, *, seed: int, batches: int) -> list[bytes]:

@@ -162,6 +162,38 @@ def test_a_move_that_failed_costs_and_moves_nothing(desk: FundingDesk) -> None:
     assert desk.listing().reserved == 0
 
 
+def test_a_top_up_is_booked_once_and_final(desk: FundingDesk) -> None:
+    desk.capital(1_000, vault=Vault.COLD)
+    desk.capital(500, asset=USDT, vault=Vault.COLD)
+    sent = f.RecordTopUp(
+        network="NET", asset=ETH, atoms=600, tx_id="t", confirmations=FINALITY, cost=2, person="ann"
+    )
+    assert desk.do(replace(sent, network="no")) == "unknown_network"
+    assert desk.do(replace(sent, asset=AssetCode("NO"))) == "unknown_listing"
+    for absurd in ({"atoms": 0}, {"atoms": -5}, {"cost": -1}, {"tx_id": ""}, {"person": ""}):
+        assert desk.do(replace(sent, **absurd)) == "invalid_definition"
+    assert desk.do(replace(sent, confirmations=FINALITY - 1)) == "not_final"
+    assert desk.do(replace(sent, atoms=999)) == "insufficient_balance", "with the cost it is 1001"
+    desk.move("own", 5, attempt=desk.attempt(tx="ours"))
+    assert desk.do(replace(sent, tx_id="ours")) == "reference_reused", "a pipeline books that"
+    assert desk.do(sent) == ""
+    assert desk.do(sent) == "", "said again in silence"
+    assert desk.do(replace(sent, atoms=601)) == "reference_reused"
+    assert desk.state.held_in("NET", Vault.COLD, ETH) == 1_000 - 602
+    assert desk.state.held_in("NET", Vault.HOT, ETH) == 10_600
+    # The same transaction may bring a token as well; cold storage has no coins for such a charge.
+    token = replace(sent, asset=USDT, atoms=500, cost=0)
+    assert desk.do(replace(token, cost=399)) == "insufficient_balance"
+    assert desk.do(token) == ""
+    assert desk.state.held_in("NET", Vault.HOT, USDT) == 10_500
+    move = desk.state.book.moves["hand/NET/t/ETH"]
+    assert (move.state, move.source, move.target) == (
+        VaultMoveState.SETTLED,
+        Vault.COLD,
+        Vault.HOT,
+    )
+
+
 def test_capital_is_booked_once_by_a_person(desk: FundingDesk) -> None:
     book = f.BookCapital(
         network="NET", asset=ETH, vault=Vault.COLD, atoms=5, reference="x", person="ann"
@@ -275,6 +307,11 @@ def test_figures_taken_beside_an_older_ledger_prove_nothing(desk: FundingDesk) -
         (f.SetDailyLimit(tier=0, asset=ETH, atoms=-1), "invalid_definition"),
         (f.SetFundingTier(user_id=UserId(1), tier=-1), "unknown_tier"),
         (f.SetAddressWait(wait_ms=-1), "invalid_definition"),
+        (f.ListNetwork(network=replace(NEW, code="N/ET")), "invalid_definition"),
+        (
+            ListAsset(asset=Asset(code=AssetCode("E/H"), name="", decimals=2)),
+            "invalid_definition",
+        ),
     ],
 )
 def test_set_up_that_is_refused(desk: FundingDesk, command: f.FundingCommand, reason: str) -> None:
@@ -300,6 +337,8 @@ def test_transfers_leave_once_and_come_back_if_refused(desk: FundingDesk) -> Non
     assert desk.do(replace(ask, atoms=5_001)) == "insufficient_balance"
     assert desk.do(ask) == ""
     assert desk.do(ask) == ""
+    assert desk.do(replace(ask, atoms=99)) == "reference_reused"
+    assert desk.do(replace(ask, asset=USDT)) == "reference_reused"
     assert desk.free() == 4_900
     assert desk.do(Settle(target="spot", number=2)) == "unknown_transfer"
     assert desk.do(Settle(target="spot", number=1, refusal="unknown_asset")) == ""
@@ -310,6 +349,7 @@ def test_transfers_leave_once_and_come_back_if_refused(desk: FundingDesk) -> Non
 def test_messages_come_once_and_in_order(desk: FundingDesk) -> None:
     message = MoveFunds(transfer_id=1, user_id=UserId(2), asset=ETH, atoms=7)
     assert desk.do(Deliver(source="moon", number=1, message=message)) == "unknown_transfer"
+    assert desk.do(Deliver(source="funding", number=1, message=message)) == "unknown_transfer"
     assert desk.do(Deliver(source="spot", number=4, message=message)) == "out_of_order"
     assert desk.do(Deliver(source="spot", number=3, message=message)) == ""
     assert desk.do(Deliver(source="spot", number=3, message=message)) == ""

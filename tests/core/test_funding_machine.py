@@ -370,6 +370,7 @@ class FundingLife(RuleBasedStateMachine):
                 self.twin = load_funding(dump_funding(self.twin))
             commit_funding(self.twin, command, sequence=index, at_ns=at_ns)
         assert digest_funding(self.twin) == digest_funding(self.state)
+        check_funding(load_funding(dump_funding(self.twin)))
 
 
 TestFundingLife = FundingLife.TestCase

@@ -57,22 +57,41 @@ def test_a_request_is_refused_in_the_order_of_precedence(desk: FundingDesk) -> N
 
 
 def test_a_client_id_takes_effect_once(desk: FundingDesk) -> None:
-    assert desk.ask(100, name="a") == ""
-    free = desk.free()
-    again = desk.play(
-        f.RequestWithdrawal(
-            user_id=UserId(1),
-            asset=ETH,
-            network="NET",
-            address="elsewhere",
-            atoms=999_999,
-            client_withdrawal_id="a",
-        )
+    asked = f.RequestWithdrawal(
+        user_id=UserId(1),
+        asset=ETH,
+        network="NET",
+        address="out",
+        atoms=100,
+        client_withdrawal_id="a",
     )
+    assert desk.do(asked) == ""
+    free = desk.free()
+    again = desk.play(asked)
     assert isinstance(again[0], WithdrawalChanged)
     assert again[0].repeated
-    assert desk.free() == free
+    for other in (
+        replace(asked, atoms=101),
+        replace(asked, address="elsewhere"),
+        replace(asked, asset=USDT),
+        replace(asked, network="other"),
+    ):
+        assert desk.do(other) == "reference_reused", "another payment never passes for the first"
+    assert desk.do(replace(asked, user_id=UserId(2))) == "insufficient_balance", "an id is a user's"
+    assert desk.cancel(1) == ""
+    assert isinstance(desk.play(asked)[0], WithdrawalChanged), "nor does it begin anew"
+    assert desk.free() == free + 100
     assert len(desk.state.book.withdrawals) == 1
+
+
+@pytest.mark.parametrize("house", [0, -1, -2, -1_001])
+def test_house_accounts_are_no_users(desk: FundingDesk, house: int) -> None:
+    """A fee account or the capital has money; nobody may ask for it as a user would."""
+    desk.settle(desk.asked(100), "")
+    assert desk.ask(30, user=house) == "unknown_user"
+    opened = f.OpenDepositAddress(user_id=UserId(house), network="NET", index=0, address="own")
+    assert desk.do(opened) == "unknown_user"
+    assert desk.do(replace(opened, user_id=UserId(1), address="")) == "address_invalid"
 
 
 def test_a_days_limit_counts_24_hours_and_what_left(desk: FundingDesk) -> None:
@@ -101,7 +120,9 @@ def test_two_people_approve_and_one_may_refuse(desk: FundingDesk) -> None:
     assert desk.prepare(large) == "wrong_state"
     assert desk.approve(large, "") == "invalid_definition"
     assert desk.approve(large, "ann") == ""
-    assert desk.approve(large, "ann") == "same_person"
+    for same in ("ann", "Ann", " ann", "an n", "ANN\u2003"):
+        assert desk.approve(large, same) == "same_person"
+    assert desk.approve(large, " ") == "invalid_definition"
     assert desk.withdrawal(large).state is WithdrawalState.AWAITING_APPROVAL
     assert desk.approve(large, "bob") == ""
     assert desk.withdrawal(large).state is WithdrawalState.QUEUED

@@ -73,6 +73,8 @@ def wallets(bank: Exchange, asset: str = "ETH") -> tuple[int, int]:
 async def test_transfers_take_effect_once_and_are_listed(bank: Exchange, alice: User) -> None:
     first = await move(bank, alice, "MAIN_FUNDING", "4", clientTranId="a")
     assert await move(bank, alice, "MAIN_FUNDING", "4", clientTranId="a") == first
+    path, other = "/sapi/v1/asset/transfer", {"asset": "ETH", "amount": "5", "clientTranId": "a"}
+    assert await refused(bank, "POST", path, alice, type="MAIN_FUNDING", **other) == -1130
     second = await move(bank, alice, "FUNDING_MAIN", "1.5")
     assert second != first
     assert wallets(bank) == (75 * ETHER // 10, 25 * ETHER // 10)
@@ -130,6 +132,8 @@ async def test_a_withdrawal_once_from_either_wallet(bank: Exchange, alice: User)
     # One is there; what is missing comes over from spot.
     first = await good(bank, "POST", APPLY, alice, withdrawOrderId="w1", **order)
     assert await good(bank, "POST", APPLY, alice, withdrawOrderId="w1", **order) == first
+    other = {**order, "amount": "2"}
+    assert await refused(bank, "POST", APPLY, alice, withdrawOrderId="w1", **other) == -1130
     assert wallets(bank) == (7 * ETHER, 0)
     assert await refused(bank, "POST", APPLY, alice, walletType=1, **order) == -4026
     second = await good(bank, "POST", APPLY, alice, walletType=0, withdrawOrderId="w2", **order)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.contract.journal_contract import Engine, JournalContract
+from tests.contract.journal_contract import Engine, JournalContract, SharedJournalContract
 
 from seawall.journal.memory import MemoryDisk, MemoryJournal
 from seawall.journal.port import Journal, chain_hash, frame
@@ -51,7 +51,7 @@ class TestSqlite(JournalContract):
         return SqliteEngine(tmp_path / "spot.sqlite")
 
 
-class TestMemory(JournalContract):
+class TestMemory(SharedJournalContract):
     @pytest.fixture
     def engine(self) -> Engine:
         return MemoryEngine()

@@ -96,6 +96,18 @@ class ChainContract:
         assert await bench.chain.balance(mine, "", head) == bench.unit
         assert await bench.chain.balance(await bench.address(), "", head) == 0
 
+    async def test_many_balances_are_those_of_each(self, bench: Bench) -> None:
+        paid = [await bench.address() for _ in range(3)]
+        for times, address in enumerate(paid, 1):
+            for _ in range(times):
+                await bench.pay(address, bench.unit)
+        await bench.mine()
+        head = await bench.chain.head()
+        asked = [paid[2], await bench.address(), paid[0], paid[1], paid[2]]
+        found = await bench.chain.balances(asked, "", head)
+        assert found == [3 * bench.unit, 0, bench.unit, 2 * bench.unit, 3 * bench.unit]
+        assert await bench.chain.balances((), "", head) == []
+
     async def test_a_reorganisation_takes_back_what_it_drops(self, bench: Bench) -> None:
         mine = await bench.address()
         paid = await bench.pay(mine, bench.unit)

@@ -5,7 +5,7 @@ as compared.Endpoint does, honestly or in one of the ways of `Manner`.  `Simulat
 whole of it behind the `Chain` port.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum, auto
 from hashlib import sha256
 
@@ -356,6 +356,16 @@ class SimulatedEndpoint:
         self._enter("balance")
         units = self._have(block).balances.get((address, contract), 0)
         return units + (self._manner is Manner.LIES_ABOUT_BALANCES)
+
+    async def balances(
+        self, addresses: Sequence[str], contract: str, block: Block
+    ) -> tuple[int, ...]:
+        self._enter("balances")
+        held = self._have(block).balances
+        found = [held.get((address, contract), 0) for address in addresses]
+        if self._manner is Manner.LIES_ABOUT_BALANCES:
+            found[-1] += 1
+        return tuple(found)
 
     async def nonce(self, address: str, block: Block) -> int:
         self._enter("nonce")

@@ -336,3 +336,30 @@ async def test_the_tokens_own_contract_is_no_payee(devchain: DevChain) -> None:
     with pytest.raises(AddressError, match="own contract"):
         chain.valid_address(token.lower())
     await chain.close()
+
+
+async def test_many_balances_of_coin_and_token_in_one_call(bench: EvmBench) -> None:
+    devchain = bench.devchain
+    token = await devchain.deploy_token("USDT", 6, 10**15)
+    asked = [str(Account.from_key(number.to_bytes(32, "big")).address) for number in range(1, 1602)]
+    held = {0: 1, 749: 255, 750: 2**40, 1_500: 256, 1_600: 3}
+    for place, units in held.items():
+        await devchain.pay_token(token, asked[place], units)
+        await devchain.pay(asked[place], ETHER + units)
+    await devchain.mine()
+    block = await bench.chain.head()
+    await devchain.pay_token(token, asked[5], 1)
+    await devchain.mine()
+    for contract, more in ((token, 0), ("", ETHER)):
+        found = await bench.chain.balances(asked, contract, block)
+        assert {place: units for place, units in enumerate(found) if units} == {
+            place: units + more for place, units in held.items()
+        }
+        for place in (0, 1, 1_600):
+            assert found[place] == await bench.chain.balance(asked[place], contract, block)
+
+
+async def test_what_is_no_token_has_no_balances(bench: EvmBench) -> None:
+    head = await bench.chain.head()
+    with pytest.raises(UnknownError, match="no token"):
+        await bench.chain.balances((VITALIK,), HOT.address, head)

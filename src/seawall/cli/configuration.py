@@ -17,7 +17,7 @@ from seawall.cli.output import CliError, Exit
 from seawall.cli.settings import Configuration
 
 ENVIRONMENT_PREFIX: Final = "SEAWALL__"
-TABLES: Final = ("assets", "tiers", "markets")
+TABLES: Final = ("assets", "tiers", "markets", "treasury")
 """Tables of things by name: a file replaces them whole."""
 LISTS: Final = ("network", "listing", "daily_limit")
 """Lists of tables: a file replaces them whole, and one with its own

@@ -46,6 +46,7 @@ keys = App(name="keys", help="Users' API keys.")
 market = App(name="market", help="Markets of a running exchange.")
 journal = App(name="journal", help="Look at the journals, and check them.")
 funding = App(name="funding", help="Money in and out of a running exchange.")
+signer = App(name="signer", help="The process that holds the keys and signs payments.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
 
 app.command(config)
@@ -53,6 +54,7 @@ app.command(keys)
 app.command(market)
 app.command(journal)
 app.command(funding)
+app.command(signer)
 app.command(drill)
 
 COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
@@ -72,6 +74,8 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (funding, "pause", "funding:pause", "Stop deposits or withdrawals of an asset."),
     (funding, "resume", "funding:resume", "Open them again."),
     (funding, "reconcile", "funding:reconcile", "Compare chain and ledger."),
+    (signer, "run", "signer:run", "Sign what the limits allow, until Ctrl-C or SIGTERM."),
+    (signer, "keystore", "signer:keystore", "Make a sealed file of keys."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct, field
 
 from seawall.gateway.settings import ThrottleSettings
 from seawall.model.funding import NetworkKind
+from seawall.treasury.settings import EndpointSettings
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +117,39 @@ class FundingSection(Section, frozen=True, kw_only=True):
     address_wait_s: Annotated[int, Meta(ge=0)]
 
 
+class DemoSection(Section, frozen=True, kw_only=True):
+    """What `up --demo` brings along."""
+
+    chain: bool
+    block_ms: Annotated[int, Meta(ge=100)]
+    idle_block_ms: Annotated[int, Meta(ge=100)]
+
+
+class SweepSection(Section, frozen=True, kw_only=True):
+    """What is gathered of one asset, and what the hot wallet holds; decimal numbers in quotes."""
+
+    asset: str
+    least: str
+    hot_most: str = "0"  # no bound
+    hot_target: str = "0"
+
+
+class TreasurySection(Section, frozen=True, kw_only=True):
+    """How one network is reached, and what may be done there."""
+
+    signer: str
+    endpoint: list[EndpointSettings]
+    fee_cap: str
+    tip_floor: str = "0"
+    cold: tuple[str, ...] = ()
+    lanes: tuple[str, ...] = ()
+    start_block: Annotated[int, Meta(ge=0)] = 0
+    quorum: Annotated[int, Meta(ge=0)] = 0
+    lone_endpoint: bool = False
+    address_prefix: str = ""
+    sweep: list[SweepSection] = field(default_factory=list)
+
+
 class Configuration(Section, frozen=True, kw_only=True):
     """The whole of it."""
 
@@ -124,9 +158,11 @@ class Configuration(Section, frozen=True, kw_only=True):
     node: NodeSection
     log: LogSection
     funding: FundingSection
+    demo: DemoSection
     assets: dict[str, AssetSection] = field(default_factory=dict)
     tiers: dict[str, TierSection] = field(default_factory=dict)
     markets: dict[str, MarketSection] = field(default_factory=dict)
     network: list[NetworkSection] = field(default_factory=list)
     listing: list[ListingSection] = field(default_factory=list)
     daily_limit: list[DailyLimitSection] = field(default_factory=list)
+    treasury: dict[str, TreasurySection] = field(default_factory=dict)

@@ -5,6 +5,7 @@ may move it or take it away, and only its last, final place counts.
 """
 
 from seawall.core.funding_state import FundingState
+from seawall.model import limits
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding import DepositState, ServiceStatus, Vault
 from seawall.model.funding_commands import (
@@ -23,6 +24,10 @@ def open_deposit_address(state: FundingState, command: OpenDepositAddress) -> li
     network = state.book.networks.get(command.network)
     if network is None:
         return [CommandRejected(Rejection.UNKNOWN_NETWORK)]
+    if command.user_id <= 0:
+        return [CommandRejected(Rejection.UNKNOWN_USER)]
+    if not 0 < len(command.address) <= limits.ADDRESS_CHARS:
+        return [CommandRejected(Rejection.ADDRESS_INVALID)]
     account = state.book.accounts.get(command.user_id)
     known = account.deposit_addresses.get(command.network) if account else None
     if known is not None:

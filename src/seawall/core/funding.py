@@ -46,6 +46,7 @@ def commit_funding(
     if repeated is not None:
         return [CommandRepeated(repeated)]
     events = _dispatch(state, command)
+    state.index.on_events(events)
     if command_id and not (events and isinstance(events[0], CommandRejected)):
         book.command_ids[command_id] = sequence
         if len(book.command_ids) > limits.COMMAND_IDS:
@@ -84,6 +85,7 @@ def _dispatch(state: FundingState, command: f.FundingCommand) -> list[Event]:
             | f.PrepareVaultMove()
             | f.MarkMoveBroadcast()
             | f.SettleVaultMove()
+            | f.RecordTopUp()
             | f.ReportReconciliation()
         ):
             return _vault(state, command)
@@ -107,6 +109,8 @@ def _message(state: FundingState, command: RequestTransfer | Deliver | Settle) -
                 return [CommandRejected(Rejection.UNKNOWN_ASSET)]
             return mailbox.request_transfer(box, state.ledger, command, state.at_ns)
         case Deliver():
+            if command.source == FUNDING:
+                return [CommandRejected(Rejection.UNKNOWN_TRANSFER, command.source)]
             known = command.message.asset in state.book.assets
             return mailbox.deliver(box, state.ledger, command, known)
         case Settle():
@@ -170,6 +174,7 @@ def _vault(
     | f.PrepareVaultMove
     | f.MarkMoveBroadcast
     | f.SettleVaultMove
+    | f.RecordTopUp
     | f.ReportReconciliation,
 ) -> list[Event]:
     match command:
@@ -181,6 +186,8 @@ def _vault(
             return vaults.mark_move_broadcast(state, command)
         case f.SettleVaultMove():
             return vaults.settle_vault_move(state, command)
+        case f.RecordTopUp():
+            return vaults.record_top_up(state, command)
         case f.ReportReconciliation():
             return vaults.reconcile(state, command)
         case _:

@@ -16,6 +16,7 @@ def check_funding(state: FundingState) -> None:
     _check_slots(state)
     check_mailbox(state.book.mailbox)
     _check_deposits(state)
+    _check_index(state)
 
 
 def _check_sums(state: FundingState) -> None:
@@ -43,13 +44,14 @@ def _check_holds(state: FundingState) -> None:
 
 
 def _check_queues(state: FundingState) -> None:
-    queued: list[int] = []
+    queued: dict[int, int] = {}
     for listing in state.book.listings.values():
-        queued.extend(listing.queue)
+        for withdrawal_id in listing.queue:
+            queued[withdrawal_id] = queued.get(withdrawal_id, 0) + 1
     for withdrawal in state.book.withdrawals.values():
         waits = withdrawal.state is WithdrawalState.QUEUED
         invariant(
-            queued.count(withdrawal.withdrawal_id) == int(waits),
+            queued.get(withdrawal.withdrawal_id, 0) == int(waits),
             "a withdrawal stands in its queue exactly while it is queued",
         )
         signed = withdrawal.state in (
@@ -99,3 +101,40 @@ def _check_deposits(state: FundingState) -> None:
                 "only final deposits are credited",
             )
         invariant(network.owners.get(deposit.address) == deposit.user_id, "deposits have an owner")
+
+
+def _check_index(state: FundingState) -> None:
+    """Compare the index with a look at every row."""
+    withdrawals: dict[str, list[int]] = {}
+    for withdrawal in state.book.withdrawals.values():
+        if withdrawal.state in (WithdrawalState.PREPARED, WithdrawalState.BROADCAST):
+            withdrawals.setdefault(withdrawal.network, []).append(withdrawal.withdrawal_id)
+    moves: dict[str, list[str]] = {}
+    done: dict[str, int] = {}
+    for move in state.book.moves.values():
+        if move.state in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST):
+            moves.setdefault(move.network, []).append(move.move_key)
+        else:
+            done[move.network] = done.get(move.network, 0) + 1
+        for attempt in move.attempts:
+            known = state.index.move_of(move.network, attempt.tx_id)
+            invariant(known == move.move_key, "a move is known by its transactions")
+    deposits: dict[str, int] = {}
+    for deposit in state.book.deposits.values():
+        if deposit.state in (DepositState.SEEN, DepositState.IGNORED):
+            deposits[deposit.network] = deposits.get(deposit.network, 0) + 1
+        elif deposit.state is DepositState.CREDITED:
+            done[deposit.network] = done.get(deposit.network, 0) + 1
+    for code in state.book.networks:
+        found = [row.withdrawal_id for row in state.index.withdrawals(code)]
+        invariant(found == withdrawals.get(code, []), "the index has each signed withdrawal")
+        keys = [row.move_key for row in state.index.moves(code)]
+        invariant(keys == moves.get(code, []), "the index has each signed move")
+        waiting = state.index.deposits(code)
+        invariant(len(waiting) == deposits.get(code, 0), "the index has each deposit that waits")
+        for row in waiting:
+            key = f"{code}/{row.tx_id}/{row.output}"
+            waits = row.state in (DepositState.SEEN, DepositState.IGNORED)
+            invariant(waits and state.book.deposits[key] is row, "what waits is a row of the book")
+        ended = state.index.done(code, 0)
+        invariant(len(ended) == done.get(code, 0), "the index has what is done, once each")

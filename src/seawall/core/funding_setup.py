@@ -21,7 +21,9 @@ from seawall.model.rejections import Rejection
 def list_asset(state: FundingState, command: ListAsset) -> list[Event]:
     if command.asset.code in state.book.assets:
         return [CommandRejected(Rejection.ALREADY_EXISTS, command.asset.code)]
-    if not command.asset.code or not 0 <= command.asset.decimals <= limits.ASSET_DECIMALS:
+    if not command.asset.code or "/" in command.asset.code:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, command.asset.code)]
+    if not 0 <= command.asset.decimals <= limits.ASSET_DECIMALS:
         return [CommandRejected(Rejection.INVALID_DEFINITION, command.asset.code)]
     state.book.assets[command.asset.code] = command.asset
     return [AssetListed(command.asset)]
@@ -34,7 +36,7 @@ def list_network(state: FundingState, command: ListNetwork) -> list[Event]:
     native = state.book.assets.get(network.native)
     if native is None:
         return [CommandRejected(Rejection.UNKNOWN_ASSET, network.native)]
-    if network.finality < 1 or network.block_ms < 1 or not network.code:
+    if network.finality < 1 or network.block_ms < 1 or not network.code or "/" in network.code:
         return [CommandRejected(Rejection.INVALID_DEFINITION, network.code)]
     if native.decimals != network.native_decimals:
         return [CommandRejected(Rejection.INVALID_DEFINITION, "native_decimals")]

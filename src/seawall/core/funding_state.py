@@ -1,9 +1,10 @@
-"""The funding cell's state.  The rule: everything here is in the digest and in the snapshot."""
+"""The funding cell's state.  The rule: all of it is in digest and snapshot, but what is derived."""
 
 from hashlib import sha256
 
 from msgspec.json import Decoder, Encoder
 
+from seawall.core.funding_index import FundingIndex
 from seawall.core.ledger import Ledger
 from seawall.model.funding import Vault
 from seawall.model.funding_rows import FundingAccount, FundingBook, FundingDump, ListingState
@@ -16,6 +17,8 @@ class FundingState:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.book = FundingBook()
+        self.index = FundingIndex()
+        """Derived from the book; see there."""
 
     @property
     def sequence(self) -> int:
@@ -72,6 +75,7 @@ def load_funding(data: bytes) -> FundingState:
         balance = state.ledger.balance(user_id, asset)
         balance.free = free
         balance.held = held
+    state.index.rebuild(dump.book)
     return state
 
 

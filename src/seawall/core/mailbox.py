@@ -22,12 +22,12 @@ def request_transfer(
 ) -> list[Event]:
     """Take the amount out of the user's wallet and put its message into the outbox.
 
-    A client id that was used before answers with the transfer it made.
+    A client id that was used before answers with the transfer it made, if it is the same one.
     """
     client_key = f"{command.user_id}/{command.client_transfer_id}"
     known = mailbox.client_transfers.get(client_key) if command.client_transfer_id else None
     if known is not None:
-        return [TransferRequested(mailbox.transfers[known], repeated=True)]
+        return [_asked_before(mailbox.transfers[known], command)]
     if command.user_id <= 0:
         return [CommandRejected(Rejection.UNKNOWN_USER)]
     if command.atoms <= 0:
@@ -62,6 +62,14 @@ def request_transfer(
         command.atoms,
     )
     return [TransferRequested(transfer, repeated=False)]
+
+
+def _asked_before(known: Transfer, command: RequestTransfer) -> Event:
+    """Answer with what the client id names; never let another amount pass for it."""
+    asked = (command.target, command.asset, command.atoms)
+    if (known.target, known.asset, known.atoms) != asked:
+        return CommandRejected(Rejection.REFERENCE_REUSED, command.client_transfer_id)
+    return TransferRequested(known, repeated=True)
 
 
 def deliver(mailbox: Mailbox, ledger: Ledger, command: Deliver, known_asset: bool) -> list[Event]:

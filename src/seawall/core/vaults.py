@@ -18,6 +18,7 @@ from seawall.model.funding_commands import (
     BookCapital,
     MarkMoveBroadcast,
     PrepareVaultMove,
+    RecordTopUp,
     ReportReconciliation,
     SettleVaultMove,
 )
@@ -162,6 +163,57 @@ def settle_vault_move(state: FundingState, command: SettleVaultMove) -> list[Eve
     move.cost = command.cost
     move.updated_ns = state.at_ns
     return [VaultMoveChanged(move)]
+
+
+def record_top_up(state: FundingState, command: RecordTopUp) -> list[Event]:
+    """Book what people moved from cold to hot: no pipeline signs for cold storage."""
+    network = state.book.networks.get(command.network)
+    if network is None:
+        return [CommandRejected(Rejection.UNKNOWN_NETWORK)]
+    if state.listing(command.asset, command.network) is None:
+        return [CommandRejected(Rejection.UNKNOWN_LISTING)]
+    if command.atoms <= 0 or command.cost < 0 or not command.tx_id or not command.person:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, "top-up")]
+    key = f"hand/{command.network}/{command.tx_id}/{command.asset}"
+    known = state.book.moves.get(key)
+    if known is not None and (known.atoms, known.cost) == (command.atoms, command.cost):
+        return [VaultMoveChanged(known, repeated=True)]
+    if known is not None or state.index.move_of(command.network, command.tx_id) is not None:
+        return [CommandRejected(Rejection.REFERENCE_REUSED, "this transaction is booked")]
+    if command.confirmations < network.network.finality:
+        return [CommandRejected(Rejection.NOT_FINAL)]
+    if not _cold_covers(state, command, network.network.native):
+        return [CommandRejected(Rejection.INSUFFICIENT_BALANCE)]
+    move = VaultMove(
+        move_key=key,
+        network=command.network,
+        asset=command.asset,
+        source=Vault.COLD,
+        target=Vault.HOT,
+        atoms=command.atoms,
+        state=VaultMoveState.SETTLED,
+        tx_id=command.tx_id,
+        cost=command.cost,
+        prepared_ns=state.at_ns,
+        updated_ns=state.at_ns,
+    )
+    state.book.moves[key] = move
+    state.ledger.move(
+        state.ledger.balance(state.vault(command.network, Vault.HOT), command.asset),
+        state.ledger.balance(state.vault(command.network, Vault.COLD), command.asset),
+        command.atoms,
+    )
+    book_cost(state, command.network, Vault.COLD, command.cost)
+    return [VaultMoveChanged(move)]
+
+
+def _cold_covers(state: FundingState, command: RecordTopUp, native: str) -> bool:
+    """Say whether the ledger has in cold storage what has left it."""
+    held = state.held_in(command.network, Vault.COLD, command.asset)
+    if command.asset == native:
+        return held >= command.atoms + command.cost
+    paid = state.held_in(command.network, Vault.COLD, native) >= command.cost
+    return held >= command.atoms and (paid or state.listing(native, command.network) is None)
 
 
 def book_cost(state: FundingState, network: str, vault: Vault, cost: int) -> None:

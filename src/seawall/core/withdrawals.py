@@ -33,11 +33,14 @@ APPROVALS: Final = 2
 
 
 def request_withdrawal(state: FundingState, command: RequestWithdrawal) -> list[Event]:
-    """Hold the amount and put the withdrawal into its queue, or before its approvers."""
+    """Hold the amount and put the withdrawal into its queue, or before its approvers.
+
+    A client id that was used before answers with the withdrawal it made, if it is the same one.
+    """
     before = state.book.accounts.get(command.user_id)
     known = before.withdrawals.get(command.client_withdrawal_id) if before else None
     if command.client_withdrawal_id and known is not None:
-        return [WithdrawalChanged(state.book.withdrawals[known], repeated=True)]
+        return [_asked_before(state.book.withdrawals[known], command)]
     refusal = refuse_request(state, command)
     if refusal is not None:
         return [refusal]
@@ -69,10 +72,20 @@ def request_withdrawal(state: FundingState, command: RequestWithdrawal) -> list[
     return [WithdrawalChanged(withdrawal)]
 
 
+def _asked_before(known: Withdrawal, command: RequestWithdrawal) -> Event:
+    """Answer with what the client id names; never let another payment pass for it."""
+    asked = (command.asset, command.network, command.address, command.atoms)
+    if (known.asset, known.network, known.address, known.atoms) != asked:
+        return CommandRejected(Rejection.REFERENCE_REUSED, command.client_withdrawal_id)
+    return WithdrawalChanged(known, repeated=True)
+
+
 def refuse_request(
     state: FundingState, command: RequestWithdrawal, coming: int = 0
 ) -> CommandRejected | None:
     """Return why it would be refused now, or None; `coming` atoms are about to arrive."""
+    if command.user_id <= 0:
+        return CommandRejected(Rejection.UNKNOWN_USER)
     network = state.book.networks.get(command.network)
     if network is None:
         return CommandRejected(Rejection.UNKNOWN_NETWORK)
@@ -139,9 +152,9 @@ def approve_withdrawal(state: FundingState, command: ApproveWithdrawal) -> list[
         return [CommandRejected(Rejection.UNKNOWN_WITHDRAWAL)]
     if withdrawal.state is not WithdrawalState.AWAITING_APPROVAL:
         return [CommandRejected(Rejection.WRONG_STATE, withdrawal.state.value)]
-    if not command.person:
+    if not _one_name(command.person):
         return [CommandRejected(Rejection.INVALID_DEFINITION, "person")]
-    if command.person in withdrawal.approvals:
+    if _one_name(command.person) in [_one_name(known) for known in withdrawal.approvals]:
         return [CommandRejected(Rejection.SAME_PERSON, command.person)]
     withdrawal.approvals.append(command.person)
     withdrawal.updated_ns = state.at_ns
@@ -149,6 +162,11 @@ def approve_withdrawal(state: FundingState, command: ApproveWithdrawal) -> list[
         withdrawal.state = WithdrawalState.QUEUED
         _listing_of(state, withdrawal).queue.append(withdrawal.withdrawal_id)
     return [WithdrawalChanged(withdrawal)]
+
+
+def _one_name(person: str) -> str:
+    """Return a name as it is compared: neither case nor space makes a second person."""
+    return "".join(person.split()).casefold()
 
 
 def reject_withdrawal(state: FundingState, command: RejectWithdrawal) -> list[Event]:

@@ -357,7 +357,7 @@ REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
     Rejection.UNKNOWN_ORDER_LIST: (_OF_AN_ORDER, "Unknown order list sent."),
     Rejection.ALREADY_EXISTS: (-1130, "What was to be created exists already."),
     Rejection.INVALID_DEFINITION: (-1130, "Invalid data sent for a parameter."),
-    Rejection.REFERENCE_REUSED: (-1130, "Data sent for parameter 'reference' is not valid."),
+    Rejection.REFERENCE_REUSED: (-1130, "The id or reference was used before, for something else."),
     Rejection.MARKET_HALTED: (FILTER, "Market is closed."),
     Rejection.MARKET_CANCEL_ONLY: (FILTER, "Market is closed."),
     Rejection.MARKET_POST_ONLY: (_OF_AN_ORDER, "Order would immediately match and take."),

@@ -7,7 +7,7 @@ hang is written but not synced until `sync` or `crash` decides its fate.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from enum import Enum, auto
 
 from seawall.journal.port import (
@@ -166,7 +166,7 @@ class MemoryJournal:
         self.disk.arrive_late()
         return found
 
-    async def tail(self, first: int) -> AsyncIterator[list[Entry]]:
+    async def tail(self, first: int) -> AsyncGenerator[list[Entry], None]:
         while not self._closed:
             grown = self.disk.grown
             entries = self.disk.entries[first - 1 : first - 1 + limits.READ_ENTRIES]

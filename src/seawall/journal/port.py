@@ -11,7 +11,7 @@ behaviour that every engine must show.
 
 import hashlib
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -44,6 +44,10 @@ class JournalDamagedError(JournalError):
 
 class JournalUnknownError(JournalError):
     """The append may or may not have happened; the caller must read to find out."""
+
+
+class JournalUnavailableError(JournalError):
+    """The store cannot be reached, or has no quorum.  A read may be tried again at any time."""
 
 
 class JournalLimitError(JournalError):
@@ -147,8 +151,14 @@ class Journal(Protocol):
         """Return up to `limit` entries from sequence `first` on, their batches' hashes checked."""
         ...
 
-    def tail(self, first: int) -> AsyncIterator[list[Entry]]:
-        """Yield entries from `first` on, as they become durable, until the journal is closed."""
+    def tail(self, first: int) -> AsyncGenerator[list[Entry], None]:
+        """Yield entries from `first` on, as they become durable, until the journal is closed.
+
+        Whoever wrote them: where several processes share a store, a follower sees the leader's.
+        Each list is in order and goes on where the one before ended; a batch may be divided.  A
+        store that cannot be reached is waited for, in silence; damage is raised.  Who leaves
+        early closes it (`contextlib.aclosing`).
+        """
         ...
 
     async def hash_at(self, sequence: int) -> bytes | None:

@@ -4,7 +4,7 @@ Appends run in one thread, reads in another, so that who reads history does not 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from seawall.journal.port import Entry, Head, JournalClosedError
@@ -51,7 +51,7 @@ class SqliteJournal:
         self._check_open()
         return await self._reader.call(self._store.read, first, limit)
 
-    async def tail(self, first: int) -> AsyncIterator[list[Entry]]:
+    async def tail(self, first: int) -> AsyncGenerator[list[Entry], None]:
         while not self._closed:
             grown = self._grown
             if first > self._store.head.sequence:

@@ -243,6 +243,22 @@ class SettleVaultMove(Command, frozen=True, kw_only=True, tag="settle_vault_move
     failed: bool = False
 
 
+class RecordTopUp(Command, frozen=True, kw_only=True, tag="record_top_up"):
+    """A final transaction that people signed brought `atoms` from cold storage to the hot wallet.
+
+    Each transaction counts once for each asset.  `cost` is what it charged cold storage, in native
+    atoms.
+    """
+
+    network: str
+    asset: AssetCode
+    atoms: int
+    tx_id: str
+    confirmations: int
+    cost: int
+    person: str
+
+
 class ReportReconciliation(Command, frozen=True, kw_only=True, tag="report_reconciliation"):
     """What stands on chain at a block, per vault, next to what the ledger says.
 
@@ -275,7 +291,8 @@ FundingCommand = (
     | RequestTransfer | Deliver | Settle | OpenDepositAddress | SeeDeposit | ConfirmDeposit
     | RevertDeposit | RequestWithdrawal | CancelWithdrawal | ApproveWithdrawal | RejectWithdrawal
     | PrepareWithdrawal | MarkBroadcast | SettleWithdrawal | ReturnWithdrawal | BookCapital
-    | PrepareVaultMove | MarkMoveBroadcast | SettleVaultMove | ReportReconciliation
+    | PrepareVaultMove | MarkMoveBroadcast | SettleVaultMove | RecordTopUp
+    | ReportReconciliation
 )  # fmt: skip
 
 

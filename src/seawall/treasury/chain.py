@@ -6,7 +6,7 @@ nothing may be decided from that.  An answer about a block is bound to the block
 its height.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -234,6 +234,9 @@ class Chain(Protocol):
 
     async def balance(self, address: str, contract: str, block: Block) -> int:
         """Return what an address holds after this very block."""
+
+    async def balances(self, addresses: Sequence[str], contract: str, block: Block) -> list[int]:
+        """Return what each of many addresses holds after this very block, in their order."""
 
     async def next_nonce(self, address: str, block: Block | None = None) -> int:
         """Return the first nonce that nothing in the chain used, at the block or the head.

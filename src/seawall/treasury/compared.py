@@ -6,7 +6,7 @@ endpoints.py.  Those that are slow get a moment more, so that a dark provider sl
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from seawall.node.clock import Clock
@@ -32,6 +32,9 @@ ANSWER_S = 10.0
 """An endpoint that takes longer has not answered."""
 GRACE_S = 0.25
 """What the others get once a quorum agrees: enough to catch a liar, too little to wait on one."""
+BALANCES_AT_ONCE = 750
+"""Addresses in one question, so that every endpoint can answer it in one piece."""
+PARTS_AT_ONCE = 4
 SENDING_ORDER = (
     SendOutcome.ACCEPTED,
     SendOutcome.ALREADY_KNOWN,
@@ -62,6 +65,9 @@ class Endpoint(Protocol):
     async def block(self, number: int) -> Block | None: ...
     async def payments(self, block: Block, addresses: Collection[str]) -> tuple[Payment, ...]: ...
     async def balance(self, address: str, contract: str, block: Block) -> int: ...
+    async def balances(
+        self, addresses: Sequence[str], contract: str, block: Block
+    ) -> tuple[int, ...]: ...
     async def nonce(self, address: str, block: Block) -> int: ...
     async def fee_quote(self) -> FeeQuote: ...
     async def coins(self, address: str) -> tuple[Coin, ...]: ...
@@ -147,6 +153,26 @@ class ComparedChain(ABC):
     async def balance(self, address: str, contract: str, block: Block) -> int:
         question = f"balance of {address} in {contract or 'coin'} at block {block.id}"
         return await self._bound(question, lambda one: one.balance(address, contract, block))
+
+    async def balances(self, addresses: Sequence[str], contract: str, block: Block) -> list[int]:
+        slots = asyncio.Semaphore(PARTS_AT_ONCE)
+
+        async def read(part: Sequence[str]) -> tuple[int, ...]:
+            question = f"{len(part)} balances from {part[0]} in {contract or 'coin'} at {block.id}"
+            async with slots:
+                return await self._bound(question, lambda one: one.balances(part, contract, block))
+
+        starts = range(0, len(addresses), BALANCES_AT_ONCE)
+        tasks = [
+            asyncio.create_task(read(addresses[start : start + BALANCES_AT_ONCE]))
+            for start in starts
+        ]
+        try:
+            return [units for found in await asyncio.gather(*tasks) for units in found]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def next_nonce(self, address: str, block: Block | None = None) -> int:
         at = block or await self.head()

@@ -4,8 +4,9 @@ Payments are read from transactions and from ERC-20 logs.  Coin that a contract 
 transaction shows in neither: docs/internals/treasury.md says what follows from that.
 """
 
+import asyncio
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from aiohttp import ClientError, ClientResponseError, ClientTimeout, InvalidURL
@@ -35,10 +36,13 @@ from seawall.treasury.chain import (
 )
 from seawall.treasury.compared import ANSWER_S, EndpointError, MissingError
 from seawall.treasury.evm_bytes import BALANCE_SELECTOR, TRANSFER_TOPIC
+from seawall.treasury.evm_reader import MOST, balances_program, read_balances
 from seawall.treasury.evm_refusals import classify
 from seawall.treasury.settings import FeeSettings
 
 FEE_BLOCKS: Final = 5
+RECEIPTS_AT_ONCE: Final = 16
+"""A block may hold hundreds of deposits: read one by one they would take longer than the block."""
 MISSING: Final = ("header not found", "unknown block", "block not found", "resource not found",
                   "out of range", "unknown header", "header for hash not found")  # fmt: skip
 PRUNED: Final = ("missing trie node", "state is not available", "pruned", "historical state")
@@ -111,54 +115,71 @@ class EvmEndpoint:
                 transfer = _transfer(log)
                 if transfer is not None and transfer[2] in addresses:
                     concerned.add(_text(log["transactionHash"]))
-            found: list[Payment] = []
-            for sent in content:
-                if _text(sent["hash"]) in concerned:
-                    found += await self._paid_by(sent, block, addresses)
-            return tuple(await self._measure(found, block))
+            found = await self._paid_by(
+                [sent for sent in content if _text(sent["hash"]) in concerned], block, addresses
+            )
+            moved = [transfer for log in logs if (transfer := _transfer(log)) is not None]
+            return tuple(await self._measure(found, moved, block))
 
     async def _content(self, block: HexBytes | int) -> list[Mapping[str, Any]]:
         found = await self._web3.eth.get_block(block, full_transactions=True)
         return cast("list[Mapping[str, Any]]", found["transactions"])
 
     async def _paid_by(
-        self, sent: Mapping[str, Any], block: Block, addresses: Collection[str]
+        self, content: list[Mapping[str, Any]], block: Block, addresses: Collection[str]
     ) -> list[Payment]:
-        receipt = await self._web3.eth.get_transaction_receipt(sent["hash"])
-        if _text(receipt["blockHash"]) != block.id:
-            raise MissingError(f"block {block.id} was replaced while it was read")
-        return [one for one in _effects(sent, receipt) if one.address in addresses and one.units]
+        slots = asyncio.Semaphore(RECEIPTS_AT_ONCE)
 
-    async def _measure(self, found: list[Payment], block: Block) -> list[Payment]:
+        async def paid(sent: Mapping[str, Any]) -> list[Payment]:
+            async with slots:
+                receipt = await self._web3.eth.get_transaction_receipt(sent["hash"])
+            if _text(receipt["blockHash"]) != block.id:
+                raise MissingError(f"block {block.id} was replaced while it was read")
+            return [each for each in _effects(sent, receipt) if each.address in addresses]
+
+        found = await asyncio.gather(*(paid(sent) for sent in content))
+        return [each for of_one in found for each in of_one if each.units]
+
+    async def _measure(
+        self, found: list[Payment], moved: list[tuple[str, str, str, int]], block: Block
+    ) -> list[Payment]:
         """Return what really arrived of listed tokens: some keep a fee that their log hides."""
-        groups: dict[tuple[str, str], list[int]] = {}
+        groups: dict[str, dict[str, list[int]]] = {}
         for place, payment in enumerate(found):
             if payment.contract in self._measured:
-                groups.setdefault((payment.address, payment.contract), []).append(place)
-        for (address, contract), places in groups.items():
-            arrived = await self._arrived(address, contract, block)
-            stated = sum(found[place].stated_units for place in places)
-            for place in places:
-                if arrived < stated:
-                    share = found[place].stated_units * max(arrived, 0) // stated
-                    found[place] = replace(found[place], units=share)
+                of_contract = groups.setdefault(payment.contract, {})
+                of_contract.setdefault(payment.address, []).append(place)
+        for contract, of_contract in groups.items():
+            arrived = await self._arrived(list(of_contract), contract, moved, block)
+            for address, places in of_contract.items():
+                stated = sum(found[place].stated_units for place in places)
+                for place in places:
+                    if arrived[address] < stated:
+                        share = found[place].stated_units * max(arrived[address], 0) // stated
+                        found[place] = replace(found[place], units=share)
         return [payment for payment in found if payment.units]
 
-    async def _arrived(self, address: str, contract: str, block: Block) -> int:
-        """Return by how much a balance grew in a block, with what left in it added back."""
+    async def _arrived(
+        self,
+        addresses: list[str],
+        contract: str,
+        moved: list[tuple[str, str, str, int]],
+        block: Block,
+    ) -> dict[str, int]:
+        """Return by how much balances grew in a block, with what left in it added back."""
         parent = Block(number=block.number - 1, id=block.parent_id, parent_id="", at_ns=0)
-        after = await self.balance(address, contract, block)
-        before = await self.balance(address, contract, parent)
-        source = "0x" + address[2:].lower().rjust(64, "0")
-        left = await self._web3.eth.get_logs(
-            {
-                "blockHash": HexBytes(block.id),
-                "address": to_checksum_address(contract),
-                "topics": [TRANSFER_TOPIC, source],
-            }
-        )
-        gone = sum(moved[3] for log in left if (moved := _transfer(log)) is not None)
-        return after - before + gone
+        gone: dict[str, int] = {}
+        for token, source, _, units in moved:
+            if token == contract:
+                gone[source] = gone.get(source, 0) + units
+        arrived: dict[str, int] = {}
+        for start in range(0, len(addresses), MOST):
+            part = addresses[start : start + MOST]
+            after = await self.balances(part, contract, block)
+            before = await self.balances(part, contract, parent)
+            for address, now, then in zip(part, after, before, strict=True):
+                arrived[address] = now - then + gone.get(address, 0)
+        return arrived
 
     async def balance(self, address: str, contract: str, block: Block) -> int:
         await self._check()
@@ -171,6 +192,18 @@ class EvmEndpoint:
             if len(told) != 32:
                 raise EndpointError(f"{contract} gives no balance: it is no token")
             return int.from_bytes(told, "big")
+
+    async def balances(
+        self, addresses: Sequence[str], contract: str, block: Block
+    ) -> tuple[int, ...]:
+        await self._check()
+        program = HexBytes(balances_program(addresses, contract))
+        with _translated():
+            try:
+                told = await self._web3.eth.call({"data": program}, HexBytes(block.id))
+            except ContractLogicError as error:
+                raise EndpointError(f"{contract} gives no balances: it is no token") from error
+            return read_balances(told, len(addresses))
 
     async def nonce(self, address: str, block: Block) -> int:
         await self._check()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from seawall.core.funding_state import FundingState
-from seawall.model.funding import Attempt, Listing, Vault, VaultMoveState, WithdrawalState
+from seawall.model.funding import Attempt, Listing, Vault
 from seawall.model.funding_commands import (
     FundingCommand,
     MarkBroadcast,
@@ -72,18 +72,8 @@ Effect = Ask | Propose | Send | Alarm
 
 def outgoing(state: FundingState, network: str) -> Iterator[Outgoing]:
     """Yield what is signed and not final, in the order of the journal."""
-    for withdrawal in state.book.withdrawals.values():
-        if withdrawal.network == network and withdrawal.state in (
-            WithdrawalState.PREPARED,
-            WithdrawalState.BROADCAST,
-        ):
-            yield withdrawal
-    for move in state.book.moves.values():
-        if move.network == network and move.state in (
-            VaultMoveState.PREPARED,
-            VaultMoveState.BROADCAST,
-        ):
-            yield move
+    yield from state.index.withdrawals(network)
+    yield from state.index.moves(network)
 
 
 def units_of(state: FundingState, listing: Listing, atoms: int) -> int:

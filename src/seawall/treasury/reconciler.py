@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from seawall.core.funding_state import FundingState
-from seawall.model.funding import DepositState, Listing, Vault
+from seawall.model.funding import Listing, Vault
 from seawall.model.funding_commands import ReportReconciliation
 from seawall.model.funding_rows import Withdrawal
 from seawall.treasury.chain import Block, Receipt, to_atoms
@@ -28,8 +28,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """What the chain says, all at one block."""
 
     block: Block
-    units: Mapping[tuple[str, str], int]
-    """By address and contract."""
+    units: Mapping[tuple[Vault, str], int]
+    """By vault and contract; see holdings.py."""
     receipts: Mapping[str, Receipt]
     """By transaction: ours that stand in a block, and what else used one of our slots."""
     ledger_sequence: int
@@ -51,15 +51,10 @@ def may_reconcile(state: FundingState, network: str, *, head: Block, scanned: Bl
     return 0 <= head.number - scanned.number < finality
 
 
-def report(
-    state: FundingState, listing: Listing, wallets: Wallets, reading: Reading
-) -> ReportReconciliation:
+def report(state: FundingState, listing: Listing, reading: Reading) -> ReportReconciliation:
     """Return what stands on chain of one asset, beside what is known to be under way."""
     held = {
-        vault: _atoms(
-            state, listing, sum(reading.units[each, listing.contract] for each in of_vault)
-        )
-        for vault, of_vault in addresses(state, listing.network, wallets).items()
+        vault: _atoms(state, listing, reading.units[vault, listing.contract]) for vault in Vault
     }
     withdrawals: list[int] = []
     moves: list[str] = []
@@ -99,10 +94,8 @@ def _not_credited(state: FundingState, listing: Listing, block: Block) -> int:
     """Return what came to deposit addresses up to the block and is not the user's (yet)."""
     return sum(
         deposit.atoms
-        for deposit in state.book.deposits.values()
-        if (deposit.network, deposit.asset) == (listing.network, listing.asset)
-        and deposit.state in (DepositState.SEEN, DepositState.IGNORED)
-        and deposit.block <= block.number
+        for deposit in state.index.deposits(listing.network)
+        if deposit.asset == listing.asset and deposit.block <= block.number
     )
 
 

@@ -86,7 +86,8 @@ class DepositScanner:
         self._open: dict[str, None] = {}
         """Deposits that may still be confirmed or reverted, in the order they were seen."""
         self._credited: dict[str, None] = {}
-        self._own = _OwnMoves(state, network)
+        self._said: dict[str, SeeDeposit] = {}
+        """What this call proposes already."""
         self._next = self._first_block(scanned)
         self._recall()
 
@@ -138,6 +139,7 @@ class DepositScanner:
             # The chain is shorter than what the cell has seen of it.
             self._next = max(head.number + 1 - self._finality, self._start_block, 0)
         self._head = head
+        self._said = {}
         effects: list[Effect] = []
         known = self._line.get(head.number)
         if known is not None and known.id != head.id:
@@ -152,6 +154,7 @@ class DepositScanner:
         """Take a block that was asked for, with what it paid to our addresses."""
         if self._head is None or block.number != self._next:
             return []
+        self._said = {}
         effects: list[Effect] = []
         parent = self._line.get(block.number - 1)
         if parent is not None and parent.id != block.parent_id:
@@ -234,7 +237,7 @@ class DepositScanner:
         listings = self._listings()
         unlisted = 0
         for payment in payments:
-            if payment.tx_id in self._own:
+            if self._state.index.move_of(self._network, payment.tx_id) is not None:
                 # A payment of gas to a deposit address, or the change of a sweep.
                 continue
             listing = listings.get(payment.contract)
@@ -288,7 +291,7 @@ class DepositScanner:
     def _propose_see(self, command: SeeDeposit, effects: list[Effect]) -> None:
         key = f"{command.network}/{command.tx_id}/{command.output}"
         self._found[key] = command
-        if any(isinstance(one, Propose) and one.command == command for one in effects):
+        if self._said.get(key) == command:
             return
         known = self._state.book.deposits.get(key)
         if known is not None:
@@ -301,6 +304,7 @@ class DepositScanner:
                 # The same transaction did something else in its new block.
                 effects.append(self._revert(known))
         self._open[key] = None
+        self._said[key] = command
         effects.append(Propose(command=command))
 
     def _revert(self, deposit: Deposit) -> Propose:
@@ -409,28 +413,6 @@ class DepositScanner:
         for key in list(self._credited):
             if self._state.book.deposits[key].block < lowest:
                 del self._credited[key]
-
-
-class _OwnMoves:
-    """Transactions of the exchange's own moves: never anybody's deposit."""
-
-    def __init__(self, state: FundingState, network: str) -> None:
-        self._state = state
-        self._network = network
-
-        self._sequence = -1
-        self._tx_ids: frozenset[str] = frozenset()
-
-    def __contains__(self, tx_id: str) -> bool:
-        if self._sequence != self._state.sequence:
-            self._sequence = self._state.sequence
-            self._tx_ids = frozenset(
-                attempt.tx_id
-                for move in self._state.book.moves.values()
-                if move.network == self._network
-                for attempt in move.attempts
-            )
-        return tx_id in self._tx_ids
 
 
 def _key(deposit: Deposit) -> str:

@@ -12,6 +12,7 @@ from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import why_not_now
 from seawall.model.events import CommandRejected
 from seawall.treasury.chain import Block, Chain, UnknownError
+from seawall.treasury.holdings import read_holdings
 from seawall.treasury.outgoing import Ask
 from seawall.treasury.payout_driver import PayoutDriver, Submit
 from seawall.treasury.payouts import Facts, Payouts
@@ -99,19 +100,14 @@ class TreasuryDriver:
         listings = [
             each.listing for each in state.book.listings.values() if each.listing.network == network
         ]
-        where = [each for of in addresses(state, network, self._wallets).values() for each in of]
-        units = {
-            (address, listing.contract): await self._chain.balance(
-                address, listing.contract, scanned
-            )
-            for listing in listings
-            for address in where
-        }
+        where = addresses(state, network, self._wallets)
+        contracts = [listing.contract for listing in listings]
+        units = await read_holdings(self._chain, where, contracts, scanned)
         reading = Reading(
             block=scanned, units=units, receipts=facts.receipts, ledger_sequence=sequence
         )
         done = True
         for listing in listings:
-            events = await self._submit(report(self._state(), listing, self._wallets, reading))
+            events = await self._submit(report(self._state(), listing, reading))
             done = done and not any(isinstance(event, CommandRejected) for event in events)
         return done

@@ -7,7 +7,7 @@ and balances come from the set of unspent outputs.
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from seawall.treasury.chain import (
 )
 from seawall.treasury.compared import ANSWER_S, EndpointError, MissingError
 from seawall.treasury.settings import FeeSettings
-from seawall.treasury.utxo_bytes import decode_signed
+from seawall.treasury.utxo_bytes import decode_signed, script_of
 
 COIN: Final = 10**8
 NOT_FOUND: Final = -5
@@ -114,16 +114,30 @@ class UtxoEndpoint:
         return found
 
     async def balance(self, address: str, contract: str, block: Block) -> int:
+        return (await self.balances((address,), contract, block))[0]
+
+    async def balances(
+        self, addresses: Sequence[str], contract: str, block: Block
+    ) -> tuple[int, ...]:
+        """Scan the outputs once for all of them."""
         if contract:
             raise EndpointError("this network has no tokens")
-        found = await self._scan(address)
+        found = await self._scan(addresses)
         if found["bestblock"] != block.id:
             raise MissingError("knows the outputs of its newest block only")
-        return _units(found["total_amount"])
+        units: dict[str, int] = {}
+        for one in found["unspents"]:
+            script = str(one["scriptPubKey"])
+            units[script] = units.get(script, 0) + _units(one["amount"])
+        if sum(units.values()) != _units(found["total_amount"]):
+            raise EndpointError("its outputs are not the total that it names")
+        scripts = [script_of(address, self._prefix).hex() for address in addresses]
+        return tuple(units.get(script, 0) for script in scripts)
 
-    async def _scan(self, address: str) -> dict[str, Any]:
+    async def _scan(self, addresses: Sequence[str]) -> dict[str, Any]:
         async with self._scanning:
-            found = await self._call("scantxoutset", "start", [f"addr({address})"])
+            wanted = [f"addr({address})" for address in addresses]
+            found = await self._call("scantxoutset", "start", wanted)
         if not found or not found.get("success"):
             raise EndpointError("the scan of unspent outputs was cut short")
         return dict(found)
@@ -140,7 +154,7 @@ class UtxoEndpoint:
         return FeeQuote(base=base, tip=max(most - base, 0), most=most, spiked=wanted > most)
 
     async def coins(self, address: str) -> tuple[Coin, ...]:
-        found = await self._scan(address)
+        found = await self._scan((address,))
         coins = [
             Coin(
                 slot=coin_slot(one["txid"], int(one["vout"])),

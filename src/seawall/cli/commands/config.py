@@ -2,9 +2,10 @@
 
 import os
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from rich.table import Table
 
 from seawall.cli import definitions, funding_definitions
@@ -17,6 +18,8 @@ from seawall.model.funding import Listing
 from seawall.model.ids import AssetCode
 from seawall.model.instruments import Asset, Instrument
 
+HIDDEN: Final = "(hidden: it may hold an access key)"
+
 
 def check(*, config: Config = None, json: Json = False) -> int:
     """Check the configuration, and print the markets it makes."""
@@ -27,6 +30,7 @@ def check(*, config: Config = None, json: Json = False) -> int:
     networks = funding_definitions.networks(found)
     listings = funding_definitions.listings(found)
     limits = funding_definitions.daily_limits(found)
+    plans = _treasuries(found)
     if json:
         print_json(
             {
@@ -37,6 +41,7 @@ def check(*, config: Config = None, json: Json = False) -> int:
                 "networks": networks,
                 "listings": listings,
                 "dailyLimits": limits,
+                "treasuries": plans,
             }
         )
         return 0
@@ -46,6 +51,13 @@ def check(*, config: Config = None, json: Json = False) -> int:
         fees.add_row(str(tier.tier), _percent(tier.maker_ppm), _percent(tier.taker_ppm))
     human.print(fees)
     human.print(_listings(listings, {asset.code: asset for asset in assets}))
+    for plan in plans:
+        human.print(
+            f"treasury of {plan['network']}: signer at {plan['signer']}, {plan['agreeing']} of the"
+            f" endpoints {', '.join(plan['endpoints'])} must agree, sweeps"
+            f" {', '.join(plan['sweeps']) or 'nothing'}",
+            markup=False,
+        )
     human.print(
         f"[green]✓[/] The configuration is valid: {len(assets)} assets, {len(markets)} markets,"
         f" {len(networks)} networks;"
@@ -55,14 +67,41 @@ def check(*, config: Config = None, json: Json = False) -> int:
     return 0
 
 
+def _treasuries(configuration: Configuration) -> list[dict[str, Any]]:
+    """Return what may be told of the treasuries: never an endpoint's address, it may hold a key."""
+    if not configuration.treasury:
+        return []
+    from seawall.cli.treasury_definitions import treasuries
+
+    return [
+        {
+            "network": plan.network.code,
+            "signer": str(plan.signer),
+            "endpoints": [endpoint.name for endpoint in plan.chain.endpoints],
+            "agreeing": plan.chain.agreeing,
+            "sweeps": [bounds.asset for bounds in plan.sweeps],
+        }
+        for plan in treasuries(configuration)
+    ]
+
+
 def show(*, config: Config = None, json: Json = False) -> int:
-    """Print every setting with its present value, as TOML."""
-    found = load(config, os.environ)
+    """Print every setting with its present value, as TOML; endpoints' addresses stay hidden."""
+    found = _hidden(load(config, os.environ))
     if json:
         print_json(found)
     else:
         human.print(as_toml(found), markup=False, end="")
     return 0
+
+
+def _hidden(configuration: Configuration) -> Configuration:
+    """Take out the addresses of endpoints, which may hold access keys."""
+    sections = {
+        code: replace(section, endpoint=[replace(one, url=HIDDEN) for one in section.endpoint])
+        for code, section in configuration.treasury.items()
+    }
+    return replace(configuration, treasury=sections)
 
 
 def as_toml(configuration: Configuration) -> str:

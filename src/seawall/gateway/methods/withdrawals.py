@@ -59,22 +59,20 @@ async def apply(context: Context, caller: Caller, params: Params) -> object:
         atoms=need_amount(params, asset),
         client_withdrawal_id=client_id(params, "withdrawOrderId"),
     )
-    known = _known(context, command)
-    if known is not None:
-        return {"id": str(known)}
-    missing = _missing(context, command, params.integer("walletType", 0, 1))
-    if missing > 0:
-        await _bring_over(context, command, missing)
+    if not _asked_before(context, command):
+        missing = _missing(context, command, params.integer("walletType", 0, 1))
+        if missing > 0:
+            await _bring_over(context, command, missing)
     committed = await submit_funding(context, command)
     changed = next(event for event in committed.events if isinstance(event, WithdrawalChanged))
     return {"id": str(changed.withdrawal.withdrawal_id)}
 
 
-def _known(context: Context, command: RequestWithdrawal) -> int | None:
+def _asked_before(context: Context, command: RequestWithdrawal) -> bool:
+    """Say whether the id is taken; the core then answers with its withdrawal, or refuses."""
     account = context.node.funding.book.accounts.get(command.user_id)
-    if account is None or not command.client_withdrawal_id:
-        return None
-    return account.withdrawals.get(command.client_withdrawal_id)
+    name = command.client_withdrawal_id
+    return account is not None and bool(name) and name in account.withdrawals
 
 
 def _missing(context: Context, command: RequestWithdrawal, wallet_type: int | None) -> int:
@@ -91,7 +89,12 @@ async def _bring_over(context: Context, command: RequestWithdrawal, atoms: int) 
     refusal = refuse_request(context.node.funding, command, coming=atoms)
     if refusal is not None:
         raise funding_refusal(refusal)
-    name = command.client_withdrawal_id
+    name = f"withdrawal/{command.client_withdrawal_id}" if command.client_withdrawal_id else ""
+    box = context.node.spot.mailbox
+    earlier = box.client_transfers.get(f"{command.user_id}/{name}") if name else None
+    if earlier is not None:
+        # An earlier attempt has moved some; what was missing then may not be what is missing now.
+        atoms = box.transfers[earlier].atoms
     sent = await move(
         context,
         SPOT,
@@ -100,7 +103,7 @@ async def _bring_over(context: Context, command: RequestWithdrawal, atoms: int) 
             target=FUNDING,
             asset=command.asset,
             atoms=atoms,
-            client_transfer_id=f"withdrawal/{name}" if name else "",
+            client_transfer_id=name,
         ),
         INSUFFICIENT,
     )

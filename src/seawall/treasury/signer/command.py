@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -70,6 +71,12 @@ def make_keystore(
     return Who(wallets=tuple(sorted(made.wallets())), deposit_key=made.deposit_key())
 
 
+def say_ready(socket: Path) -> None:
+    """Write the line that whoever started the signer waits for."""
+    sys.stdout.write(f"{READY} {socket}\n")
+    sys.stdout.flush()
+
+
 async def run_signer(
     *,
     keystore: Path,
@@ -78,6 +85,7 @@ async def run_signer(
     record: Path,
     token: Path,
     passphrase: str,
+    on_ready: Callable[[Path], None] = say_ready,
 ) -> None:
     """Serve until SIGINT or SIGTERM; SignerCommandError if it cannot start."""
     try:
@@ -88,14 +96,14 @@ async def run_signer(
     except (SignerSettingsError, KeyStoreError, ProtocolError, StoreError) as error:
         raise SignerCommandError(str(error)) from None
     try:
-        server = SignerServer(SignerService(limits, keys, store, time.time_ns), shared, socket)
+        service = SignerService(limits, keys, store, time.time_ns, coin_keys=keys)
+        server = SignerServer(service, shared, socket)
         await server.start()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        sys.stdout.write(f"{READY} {socket}\n")
-        sys.stdout.flush()
+        on_ready(socket)
         await stop.wait()
         await server.close()
     except (StoreError, ProtocolError, OSError) as error:
@@ -112,6 +120,7 @@ def signer(
     record: Path | None = None,
     token: Path | None = None,
     passphrase_file: Path | None = None,
+    on_ready: Callable[[Path], None] = say_ready,
 ) -> int:
     """Hold the keys and sign what the limits allow, for whoever has the token.
 
@@ -129,6 +138,8 @@ def signer(
         What caller and signer share; beside the socket unless named, made if there is none.
     passphrase_file
         Holds the keystore's passphrase.
+    on_ready
+        Called once with the socket when it answers.
     """
     asyncio.run(
         run_signer(
@@ -138,6 +149,7 @@ def signer(
             record=record or keystore.with_suffix(".signatures.sqlite"),
             token=token or socket.with_suffix(".token"),
             passphrase=read_passphrase(passphrase_file),
+            on_ready=on_ready,
         )
     )
     return 0

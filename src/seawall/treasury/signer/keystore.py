@@ -13,18 +13,26 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from embit.bip32 import HDKey
+from embit.ec import PrivateKey
+from embit.script import Witness, p2pkh_from_p2wpkh, p2wpkh
+from embit.transaction import Transaction
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 from msgspec import Struct, ValidationError
 from msgspec.json import decode, encode
 
-from seawall.treasury.chain import EvmUnsigned
+from seawall.treasury.addresses import segwit_address
+from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned
 
 _SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _SCRYPT_N: Final = 1 << 16
 DEPOSIT_PATH: Final = "m/44h/60h/0h"
 """The deposits' account: address number `index` is its child 0/index (treasury/addresses.py)."""
+
+COIN_TYPES: Final = {"ltc": 2, "bc": 0}
+"""SLIP-44; every test network has 1."""
+SIGHASH_ALL: Final = b"\x01"
 
 
 class KeyStoreError(Exception):
@@ -52,6 +60,22 @@ class KeyStore(Protocol):
         """Sign with the wallet's key, or the deposit address's; the same fields, the same bytes."""
 
 
+class CoinKeyStore(Protocol):
+    """Signs with the same keys on UTXO networks, which are told apart by their address prefix."""
+
+    def coin_wallets(self, prefix: str) -> frozenset[str]:
+        """Return the wallets' addresses there."""
+
+    def coin_deposit_address(self, index: int, prefix: str) -> str:
+        """Return the deposit address at an index."""
+
+    def coin_deposit_key(self, prefix: str) -> str:
+        """Return the public key that deposit addresses derive from; "" when there is none."""
+
+    def sign_coins(self, fields: UtxoUnsigned, index: int | None, prefix: str) -> SignedBytes:
+        """Sign all coins, which are of one address; the same fields, the same bytes."""
+
+
 class _Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: int
     cipher: str
@@ -74,10 +98,11 @@ class FileKeyStore:
     def __init__(self, keys: _Keys) -> None:
         accounts = [Account.from_key(key) for key in keys.wallets]
         self._keys = {str(account.address): bytes(account.key) for account in accounts}
+        self._root: HDKey | None = None
         self._deposits: HDKey | None = None
         if keys.deposit_seed:
-            root = HDKey.from_seed(bytes.fromhex(keys.deposit_seed))
-            self._deposits = root.derive(DEPOSIT_PATH)
+            self._root = HDKey.from_seed(bytes.fromhex(keys.deposit_seed))
+            self._deposits = self._root.derive(DEPOSIT_PATH)
 
     @classmethod
     def open(cls, path: Path, passphrase: str) -> "FileKeyStore":
@@ -133,6 +158,56 @@ class FileKeyStore:
         if self._deposits is None or not 0 <= index < 1 << 31:
             raise KeyStoreError(f"no deposit address at {index}")
         return bytes(self._deposits.derive([0, index]).key.secret)
+
+    # The same keys on UTXO networks
+
+    def coin_wallets(self, prefix: str) -> frozenset[str]:
+        return frozenset(self._coin_keys(prefix))
+
+    def coin_deposit_address(self, index: int, prefix: str) -> str:
+        return segwit_address(self._coin_deposit(index, prefix).get_public_key(), prefix)
+
+    def coin_deposit_key(self, prefix: str) -> str:
+        if self._root is None:
+            return ""
+        return str(self._root.derive(_coin_path(prefix)).to_public().to_base58())
+
+    def sign_coins(self, fields: UtxoUnsigned, index: int | None, prefix: str) -> SignedBytes:
+        source = fields.coins[0].address
+        if index is None:
+            key = self._coin_keys(prefix).get(source)
+        else:
+            key = self._coin_deposit(index, prefix)
+        if key is None or any(coin.address != source for coin in fields.coins):
+            raise KeyStoreError(f"no key for {source}")
+        transaction = sign_inputs(bytes.fromhex(fields.raw), [c.units for c in fields.coins], key)
+        return SignedBytes(tx_id=transaction.txid().hex(), raw=bytes(transaction.serialize()))
+
+    def _coin_keys(self, prefix: str) -> dict[str, PrivateKey]:
+        keys = [PrivateKey(secret) for secret in self._keys.values()]
+        return {segwit_address(key.get_public_key(), prefix): key for key in keys}
+
+    def _coin_deposit(self, index: int, prefix: str) -> PrivateKey:
+        if self._root is None or not 0 <= index < 1 << 31:
+            raise KeyStoreError(f"no deposit address at {index}")
+        return self._root.derive(_coin_path(prefix)).derive([0, index]).key
+
+
+def sign_inputs(raw: bytes, units: list[int], key: PrivateKey) -> Transaction:
+    """Sign every input as a payment to the key's own hash (BIP143, RFC 6979, low S)."""
+    transaction = Transaction.parse(raw)
+    public = key.get_public_key()
+    code = p2pkh_from_p2wpkh(p2wpkh(public))
+    for place, worth in enumerate(units):
+        digest = transaction.sighash_segwit(place, code, worth)
+        signature = key.sign(digest).serialize() + SIGHASH_ALL
+        transaction.vin[place].witness = Witness([signature, public.sec()])
+    return transaction
+
+
+def _coin_path(prefix: str) -> str:
+    """Return the deposits' account on a UTXO network (BIP84)."""
+    return f"m/84h/{COIN_TYPES.get(prefix, 1)}h/0h"
 
 
 def create_keystore(

@@ -24,6 +24,8 @@ class Refusal(StrEnum):
     UNKNOWN_ASSET = "unknown_asset"
     NOT_OWN_PAYEE = "not_own_payee"
     """A deposit address pays only the exchange's own wallets."""
+    STRANGE_COIN = "strange_coin"
+    """The coin was told to be worth something else before: one of the two is a lie."""
     SLOT_SIGNED = "slot_signed"
     """The slot was signed for another payee, asset, amount or payment."""
     SLOT_VOIDED = "slot_voided"
@@ -61,11 +63,20 @@ class AskSlots(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     from_nonce: int
 
 
+class AskCoins(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ask_coins"):
+    """Which of these coins of a UTXO network were signed, and for what."""
+
+    network: str
+    slots: tuple[str, ...]
+
+
 class AskWho(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ask_who"):
-    """Which wallets the keystore has."""
+    """Which wallets the keystore has; of a UTXO network, as that network writes them."""
+
+    network: str = ""
 
 
-Request = Sign | AskSlots | AskWho
+Request = Sign | AskSlots | AskCoins | AskWho
 
 
 class Signed(Struct, frozen=True, kw_only=True, tag="signed"):
@@ -83,9 +94,14 @@ class SignedSlot(Struct, frozen=True, kw_only=True):
     """`payment` is who the slot was first signed for, `signed` the newest bytes in hex."""
 
     nonce: int
+    """0 where coins are spent."""
     payment: str
     voided: bool
     signed: str
+    coins: tuple[str, ...] = ()
+    """All that the bytes spend, on a UTXO network."""
+    max_cost: int = -1
+    """What these bytes pay to a UTXO network."""
 
 
 class Slots(Struct, frozen=True, kw_only=True, tag="slots"):

@@ -4,18 +4,19 @@ Sans-I/O: it decides from its own record of signatures, which the store replays 
 It trusts the node for nothing but the payment's name, and a wrong name can only be refused.
 """
 
-from typing import Final
+from typing import Final, cast
 
 from eth_utils.address import to_checksum_address
 from msgspec import Struct
 from msgspec.structs import replace
 
-from seawall.treasury.chain import EvmUnsigned, lane_slot
+from seawall.lib.invariants import invariant
+from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned, lane_slot
 from seawall.treasury.signer.content import Content, is_void, read_evm
 from seawall.treasury.signer.messages import Refusal, Refused, Sign, SignedSlot
-from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerSettings
+from seawall.treasury.signer.settings import NetworkLimits, SignerSettings
+from seawall.treasury.signer.windows import Windows, taken
 
-_SECOND_NS: Final = 1_000_000_000
 PAYMENT_CHARS: Final = 128
 SLOTS_TOLD: Final = 1_024
 """Nonces looked at for one `AskSlots`."""
@@ -27,9 +28,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     network: str
     payment: str
     slot: str
+    """The nonce; of coins the first."""
     content: Content
     void: bool
-    fields: EvmUnsigned
+    fields: EvmUnsigned | UtxoUnsigned
     index: int | None
     units: int = 0
     """Counted in the asset's window."""
@@ -60,9 +62,8 @@ class SignerPolicy:
         self._settings = settings
         self._slots: dict[tuple[str, str], _Slot] = {}
         self._payments: dict[tuple[str, str], str] = {}
-        self._spent: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self._windows = Windows()
         self._next_nonce: dict[tuple[str, str], int] = {}
-        self._newest_ns = 0
 
     def decide(
         self, request: Sign, *, at_ns: int, wallets: frozenset[str]
@@ -76,9 +77,7 @@ class SignerPolicy:
             return Refused(reason=Refusal.UNKNOWN_NETWORK, detail=request.network[:64])
         fields = request.fields
         if not isinstance(fields, EvmUnsigned):
-            # A UTXO network's place: read payee and units from `raw`, know the change as own, and
-            # let the coins be the slots.
-            return Refused(reason=Refusal.UNREADABLE, detail="coins are not signed yet")
+            return Refused(reason=Refusal.UNREADABLE, detail="this network has no coins to spend")
         if fields.chain_id != network.chain_id:
             return Refused(reason=Refusal.WRONG_CHAIN, detail=str(network.chain_id))
         content = read_evm(fields)
@@ -106,13 +105,11 @@ class SignerPolicy:
         slot.voided = slot.voided or plan.void
         if not plan.void:
             self._payments[plan.network, plan.payment] = plan.slot
-        for contract, units in ((plan.content.contract, plan.units), ("", plan.cost)):
-            if units:
-                rows = self._spent.setdefault((plan.network, contract), [])
-                rows.append((signature.at_ns, units))
-        lane = (plan.network, to_checksum_address(plan.fields.source))
-        self._next_nonce[lane] = max(self._next_nonce.get(lane, 0), plan.fields.nonce + 1)
-        self._newest_ns = max(self._newest_ns, signature.at_ns)
+        counted = taken(plan.content.contract, plan.units, plan.cost)
+        self._windows.count(plan.network, counted, signature.at_ns)
+        fields = _evm(plan)
+        lane = (plan.network, to_checksum_address(fields.source))
+        self._next_nonce[lane] = max(self._next_nonce.get(lane, 0), fields.nonce + 1)
 
     def slots(self, network: str, lane: str, from_nonce: int) -> tuple[SignedSlot, ...]:
         """Return what was signed in a lane from a nonce up."""
@@ -157,30 +154,17 @@ class SignerPolicy:
         return Refused(reason=Refusal.PAYMENT_SIGNED, detail=earlier)
 
     def _refuse_amount(self, network: NetworkLimits, plan: Plan, at_ns: int) -> Refused | None:
-        now_ns = max(at_ns, self._newest_ns)
-        wanted = {plan.content.contract: plan.units}
-        wanted[""] = wanted.get("", 0) + plan.cost
-        for contract, units in wanted.items():
-            limits = _limits(network, contract)
-            if limits is None:
-                return Refused(reason=Refusal.UNKNOWN_ASSET, detail=contract)
-            if contract == plan.content.contract and plan.units > limits.payment_units:
-                return Refused(reason=Refusal.ABOVE_PAYMENT_LIMIT, detail=str(limits.payment_units))
-            since_ns = now_ns - limits.window_s * _SECOND_NS
-            rows = self._spent.get((plan.network, contract), [])
-            while rows and rows[0][0] <= since_ns:
-                rows.pop(0)
-            spent = sum(atoms for _, atoms in rows)
-            if units and spent + units > limits.window_units:
-                left = max(limits.window_units - spent, 0)
-                return Refused(reason=Refusal.ABOVE_WINDOW_LIMIT, detail=f"{left} left")
-        return None
+        limits = network.limits_of(plan.content.contract)
+        if limits is not None and plan.units > limits.payment_units:
+            return Refused(reason=Refusal.ABOVE_PAYMENT_LIMIT, detail=str(limits.payment_units))
+        wanted = taken(plan.content.contract, plan.units, plan.cost)
+        return self._windows.refuse(plan.network, network, wanted, at_ns)
 
 
 def _refuse_content(network: NetworkLimits, plan: Plan) -> Refused | None:
     if plan.void:
         return None
-    if _limits(network, plan.content.contract) is None:
+    if network.limits_of(plan.content.contract) is None:
         return Refused(reason=Refusal.UNKNOWN_ASSET, detail=plan.content.contract)
     if plan.index is not None and plan.content.payee not in _own(network):
         return Refused(reason=Refusal.NOT_OWN_PAYEE, detail=plan.content.payee)
@@ -199,22 +183,14 @@ def _refuse_again(slot: "_Slot | None", plan: Plan) -> Refused | None:
 
 
 def _refuse_fees(network: NetworkLimits, slot: "_Slot | None", plan: Plan) -> Refused | None:
-    fields = plan.fields
+    fields = _evm(plan)
     if fields.most_per_gas > network.most_per_gas or fields.gas > network.most_gas:
         return Refused(reason=Refusal.FEE_ABOVE_CAP)
     if slot is None:
         return None
-    last = slot.signatures[-1].plan.fields
+    last = _evm(slot.signatures[-1].plan)
     higher = fields.most_per_gas > last.most_per_gas and fields.tip_per_gas >= last.tip_per_gas
     return None if higher else Refused(reason=Refusal.FEE_NOT_HIGHER)
-
-
-def _limits(network: NetworkLimits, contract: str) -> AssetLimits | None:
-    for each in network.assets:
-        known = to_checksum_address(each.contract) if each.contract else ""
-        if known == contract:
-            return each
-    return None
 
 
 def _own(network: NetworkLimits) -> frozenset[str]:
@@ -222,4 +198,9 @@ def _own(network: NetworkLimits) -> frozenset[str]:
 
 
 def _cost(plan: Plan) -> int:
-    return plan.fields.gas * plan.fields.most_per_gas
+    return _evm(plan).gas * _evm(plan).most_per_gas
+
+
+def _evm(plan: Plan) -> EvmUnsigned:
+    invariant(isinstance(plan.fields, EvmUnsigned), "coins are judged by coin_policy.py")
+    return cast("EvmUnsigned", plan.fields)

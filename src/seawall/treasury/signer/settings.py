@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+from eth_utils.address import to_checksum_address
 from msgspec import Struct
 
 
@@ -25,14 +26,27 @@ class AssetLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class NetworkLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One network: what it is called, and the dearest fees that are signed."""
+    """One network: how it is told from others, and the dearest fees that are signed."""
 
-    chain_id: int
+    chain_id: int = 0
+    """Of an EVM network."""
+    prefix: str = ""
+    """Of a UTXO network: the human part of its addresses, `ltc`, `tltc` or `rltc`."""
     assets: tuple[AssetLimits, ...]
     own: tuple[str, ...] = ()
     """The exchange's own wallets, hot and cold; what goes there counts against no limit."""
     most_per_gas: int = 1_000 * 10**9
     most_gas: int = 500_000
+    most_per_kvbyte: int = 1_000_000
+    """UTXO: the dearest price of 1000 virtual bytes."""
+
+    def limits_of(self, contract: str) -> AssetLimits | None:
+        """Return the limits of a coin or token; None: it is not signed for."""
+        for each in self.assets:
+            known = to_checksum_address(each.contract) if each.contract else ""
+            if known == contract:
+                return each
+        return None
 
 
 class SignerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,9 +58,14 @@ def load_settings(path: Path) -> SignerSettings:
     try:
         data = path.read_bytes()
         if path.suffix == ".json":
-            return msgspec.json.decode(data, type=SignerSettings)
-        return msgspec.toml.decode(data, type=SignerSettings)
+            settings = msgspec.json.decode(data, type=SignerSettings)
+        else:
+            settings = msgspec.toml.decode(data, type=SignerSettings)
     except OSError as error:
         raise SignerSettingsError(f"{path}: {error.strerror}") from None
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise SignerSettingsError(f"{path}: {error}") from None
+    for name, network in settings.networks.items():
+        if bool(network.chain_id) == bool(network.prefix):
+            raise SignerSettingsError(f"{path}: {name} needs either chain_id or prefix")
+    return settings
