@@ -199,9 +199,16 @@ class CellForwarder:
                 self._give_up(pending)
             elif pending.sent_epoch == _NEVER:
                 self._route(pending)
-        if self._lane is None and not self._replica.leads:
-            cancels = [each for each in self._pending.values() if in_lane(each.command)]
-            if cancels and self._replica.leadership.lane_open(now_s):
+        if self._lane is None and not self._replica.leads and self._replica.quorum:
+            # Nobody writes; or somebody does, whom this node does not reach.
+            lane_s = self._replica.leadership.terms.lane_s
+            lane_open = self._replica.leadership.lane_open(now_s)
+            cancels = [
+                each
+                for each in self._pending.values()
+                if in_lane(each.command) and (lane_open or now_s - each.since_s >= lane_s)
+            ]
+            if cancels:
                 self._lane = asyncio.get_running_loop().create_task(self._write(cancels))
 
     async def close(self, reason: str) -> None:

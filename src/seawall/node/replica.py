@@ -146,7 +146,7 @@ class Replica:
         try:
             while not self.failed:
                 await self._follow_until_due()
-                if not self.failed and await self._campaign():
+                if await self._campaign():
                     await self._lead()
         except asyncio.CancelledError:
             raise
@@ -222,6 +222,8 @@ class Replica:
 
     async def _campaign(self) -> bool:
         """Try to take the lead; whether it worked is what the journal says."""
+        if self.failed:
+            return False
         try:
             async with asyncio.timeout(ANSWER_S):
                 head = await self._journal.head()
