@@ -285,6 +285,8 @@ class SpotRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     at_ns: int
     command: SpotCommand
     command_id: str = ""
+    origin: str = ""
+    """By what token the submitting node knows it again in the journal; of no effect."""
 
 
 class IdentityRecord(
@@ -295,6 +297,8 @@ class IdentityRecord(
     at_ns: int
     command: IdentityCommand
     command_id: str = ""
+    origin: str = ""
+    """By what token the submitting node knows it again in the journal; of no effect."""
 
 
 encode_record = Encoder().encode

@@ -304,6 +304,8 @@ class FundingRecord(
     at_ns: int
     command: FundingCommand
     command_id: str = ""
+    origin: str = ""
+    """By what token the submitting node knows it again in the journal; of no effect."""
 
 
 decode_funding_record = Decoder(FundingRecord).decode

@@ -54,6 +54,9 @@ class Record(Protocol):
     @property
     def command_id(self) -> str: ...
 
+    @property
+    def origin(self) -> str: ...
+
 
 class Commit(Protocol):
     """The core's dispatch; the command is one of the cell's own, which decoding has made sure."""
@@ -92,9 +95,11 @@ class Cell(Generic[S]):
         self._load = load
         self._check = check
 
-    def encode(self, command: Command, at_ns: int, command_id: str) -> bytes:
+    def encode(self, command: Command, at_ns: int, command_id: str = "", origin: str = "") -> bytes:
         """Return a journal payload."""
-        return encode_record(self._record(at_ns=at_ns, command=command, command_id=command_id))
+        return encode_record(
+            self._record(at_ns=at_ns, command=command, command_id=command_id, origin=origin)
+        )
 
     def commit(self, record: Record, sequence: int) -> list[Event]:
         """Apply one durable entry; raises InvariantError only."""

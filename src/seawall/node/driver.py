@@ -7,14 +7,14 @@ learns that the outcome is unknown, and `reason` says why.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 from msgspec import MsgspecError, Struct
 
-from seawall.journal.port import EMPTY, Head, Journal, JournalError
-from seawall.lib.invariants import InvariantError
+from seawall.journal.port import EMPTY, Entry, Head, Journal, JournalError
+from seawall.lib.invariants import InvariantError, invariant
 from seawall.model import limits
 from seawall.model.commands import Command
 from seawall.model.events import CommandRejected, CommandRepeated, Event
@@ -24,11 +24,22 @@ from seawall.node.clock import Clock
 from seawall.node.errors import (
     InvalidCommandError,
     NodeError,
+    NotLeadingError,
     OutcomeUnknownError,
-    UnavailableError,
 )
+from seawall.node.lane import in_lane
 from seawall.node.metrics import CellMetrics
-from seawall.node.sequencer import Append, Batch, Commit, Effect, Look, Refuse, Sequencer, Stop
+from seawall.node.sequencer import (
+    Adopt,
+    Append,
+    Batch,
+    Commit,
+    Effect,
+    Look,
+    Refuse,
+    Sequencer,
+    Stop,
+)
 
 _log = structlog.get_logger("seawall.node")
 
@@ -81,7 +92,11 @@ class CellDriver:
         self.on_batch: Callable[[CellDriver], None] | None = None
         """Called after each applied batch."""
         self.on_stop: Callable[[str], None] | None = None
-        """Called with the reason when the cell takes no more commands."""
+        """Called with the reason when the cell takes no more commands, now or later."""
+        self.on_entry: Callable[[Record, Committed], None] | None = None
+        """Called for every applied entry, its own and others', after the listeners."""
+        self.follows = False
+        """Whether a lost lead is no end, since the node then follows another's."""
         self._journal = journal
         self._clock = clock
         self._checkpoints = checkpoints
@@ -92,6 +107,7 @@ class CellDriver:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._resigning = ""
         metrics.queue_depth = self._depth
         metrics.entries = self._sequence
 
@@ -100,7 +116,46 @@ class CellDriver:
         self.head = head
         self._last_ns = self.cell.state.at_ns
         self._sequencer = Sequencer(head.sequence, epoch)
+        self._resigning = ""
         self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Apply entries that another node wrote; raise whatever leaves the state in doubt."""
+        for entry in entries:
+            invariant(
+                entry.sequence == self.head.sequence + 1,
+                f"entry {entry.sequence} does not follow {self.head.sequence}",
+            )
+            try:
+                record = self.cell.decode(entry.payload)
+                self._apply(record, entry.sequence)
+            except Exception as error:
+                self._found_broken(entry.sequence, error)
+                raise
+            self.head = Head(entry.sequence, entry.epoch, entry.hash)
+        if self.on_batch is not None:
+            self.on_batch(self)
+
+    def follow(self, head: Head | None = None) -> None:
+        """Lead no term; what others write is handed to `apply`."""
+        self._sequencer = None
+        self.head = head or self.head
+
+    async def term_over(self) -> None:
+        """Return once this node leads no more, and what it took is answered."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def resign(self, reason: str) -> None:
+        """Answer what flies, refuse what waits as not led here, and lead no more."""
+        self._resigning = reason
+        self._work.set()
+        await self.term_over()
+
+    @property
+    def leading(self) -> bool:
+        """Whether this node orders the cell's commands, as far as it knows."""
+        return self._sequencer is not None and not self._sequencer.stopped
 
     @property
     def stopped(self) -> str:
@@ -119,11 +174,13 @@ class CellDriver:
         """Return how long ago the last command came."""
         return asyncio.get_running_loop().time() - self._quiet_since_s
 
-    def submit(self, command: Command, command_id: str = "") -> "asyncio.Future[Committed]":
+    def submit(
+        self, command: Command, command_id: str = "", origin: str = ""
+    ) -> "asyncio.Future[Committed]":
         """Queue a command; the future brings what came of it, or a NodeError."""
         future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         try:
-            self._enqueue(command, command_id, future)
+            self._enqueue(command, command_id, future, origin)
         except NodeError as error:
             future.set_exception(error)
         return future
@@ -156,17 +213,21 @@ class CellDriver:
             await self._task
 
     def _enqueue(
-        self, command: Command, command_id: str, future: "asyncio.Future[Committed] | None"
+        self,
+        command: Command,
+        command_id: str,
+        future: "asyncio.Future[Committed] | None",
+        origin: str = "",
     ) -> None:
         if self._sequencer is None:
-            raise UnavailableError(f"the {self.cell.name} cell has not started")
+            raise NotLeadingError(f"this node does not lead the {self.cell.name} cell")
         if len(command_id) > limits.COMMAND_ID_CHARS:
             raise InvalidCommandError(
                 f"a command id has at most {limits.COMMAND_ID_CHARS} characters"
             )
         at_ns = max(self._clock.now_ns(), self._last_ns + 1)
         try:
-            encoded = self.cell.encode(command, at_ns, command_id)
+            encoded = self.cell.encode(command, at_ns, command_id, origin)
             # Applied is what will be read again at every replay, not what was handed in.
             record = self.cell.decode(encoded)
         except (MsgspecError, TypeError, UnicodeError) as error:
@@ -189,12 +250,19 @@ class CellDriver:
         """Append, and apply the batch before meanwhile, until stopped."""
         ready: list[Effect[Ticket]] = []
         while self._sequencer is not None:
+            if self._resigning:
+                self._perform([*ready, *self._sequencer.on_resign(self._resigning)])
+                break
             batch = self._sequencer.next_batch()
             if batch is not None:
                 append = asyncio.get_running_loop().create_task(self._settle(batch))
                 await asyncio.sleep(0)  # now it is on its way to the disk
                 self._perform(ready)
                 ready = await append
+                if any(isinstance(effect, Adopt) for effect in ready):
+                    # Its entries come before whatever waits: the next batch must see them.
+                    self._perform(ready)
+                    ready = []
             elif ready:
                 self._perform(ready)
                 ready = []
@@ -242,12 +310,44 @@ class CellDriver:
                 case Refuse(tickets=tickets, error=error):
                     for ticket in tickets:
                         self._refuse(ticket, error)
+                case Adopt(entries=entries):
+                    self._adopt(entries)
+                case Stop(reason=reason, deposed=True) if self.follows:
+                    _log.warning("lead lost", cell=self.cell.name, reason=reason)
                 case Stop(reason=reason):
                     _log.error("cell stopped", cell=self.cell.name, reason=reason)
                     if self.on_stop is not None:
                         self.on_stop(reason)
                 case _:
                     raise InvariantError("an append is performed by the task that awaits it")
+
+    def _adopt(self, entries: Sequence[Entry]) -> None:
+        """Apply what others wrote in this term; what waits is dated anew if it came before."""
+        try:
+            for entry in entries:
+                record = self.cell.decode(entry.payload)
+                what = type(record.command).__name__
+                invariant(in_lane(record.command), f"another node wrote a {what} in this term")
+            self.apply(entries)
+        except Exception:  # noqa: BLE001  (it was logged, and the state is in doubt: stop)
+            self.stop(f"{self.cell.name} stopped: an entry that others wrote broke it")
+            return
+        self._last_ns = self.cell.state.at_ns
+        if self._sequencer is None:
+            return
+        origins = {self.cell.decode(entry.payload).origin for entry in entries} - {""}
+        for ticket in self._sequencer.drop(lambda ticket: ticket.record.origin in origins):
+            # Its node wrote it without a leader, and sees it in the journal.
+            if ticket.future is not None:
+                ticket.future.cancel()
+        self._sequencer.encode_again(self._encode_again)
+
+    def _encode_again(self, ticket: Ticket) -> bytes:
+        record = ticket.record
+        self._last_ns = max(record.at_ns, self._last_ns + 1)
+        encoded = self.cell.encode(record.command, self._last_ns, record.command_id, record.origin)
+        ticket.record = self.cell.decode(encoded)
+        return encoded
 
     def _commit(self, batch: Batch[Ticket], head: Head) -> None:
         started_s = time.perf_counter()
@@ -265,20 +365,27 @@ class CellDriver:
             self.on_batch(self)
 
     def _commit_one(self, ticket: Ticket, sequence: int) -> None:
-        record = ticket.record
+        committed = self._apply(ticket.record, sequence)
+        answer = committed.answer
+        self._metrics.count(type(ticket.record.command).__name__, _outcome(answer))
+        future = ticket.future
+        if future is not None and not future.done():
+            future.set_result(committed)
+
+    def _apply(self, record: Record, sequence: int) -> Committed:
+        """Apply one durable entry, and tell everybody who follows the cell."""
         events = self.cell.commit(record, sequence)
         checkpoint = self._checkpoints.on_committed(sequence, record.command)
         if self.views is not None:
             self.views(self.cell.name, sequence, record.at_ns, record.command, events)
         for listener in self.listeners:
             self._tell(listener, record, sequence, events)
-        answer = _answer_among(events)
-        self._metrics.count(type(record.command).__name__, _outcome(answer))
-        future = ticket.future
-        if future is not None and not future.done():
-            future.set_result(Committed(sequence, record.at_ns, events, answer))
-        if checkpoint is not None:
+        committed = Committed(sequence, record.at_ns, events, _answer_among(events))
+        if self.on_entry is not None:
+            self.on_entry(record, committed)
+        if checkpoint is not None and self.leading:
             self.submit_own(checkpoint)
+        return committed
 
     def _tell(self, listener: Listener, record: Record, sequence: int, events: list[Event]) -> None:
         """Tell an edge; its faults are its own, and stop nobody else."""
@@ -292,12 +399,15 @@ class CellDriver:
     def _break(self, batch: Batch[Ticket], sequence: int, error: Exception) -> None:
         """Stop for good: this state may be wrong, and only a replay makes a right one."""
         reason = f"{self.cell.name} stopped at entry {sequence}: {type(error).__name__}: {error}"
-        _log.critical("broken invariant", cell=self.cell.name, sequence=sequence, exc_info=error)
-        self.broken = True
+        self._found_broken(sequence, error)
         unknown = OutcomeUnknownError(reason)
         for ticket in batch.tickets[sequence - batch.first :]:
             self._refuse(ticket, unknown)
         self.stop(reason)
+
+    def _found_broken(self, sequence: int, error: Exception) -> None:
+        self.broken = True
+        _log.critical("broken invariant", cell=self.cell.name, sequence=sequence, exc_info=error)
 
     def _refuse(self, ticket: Ticket, error: NodeError) -> None:
         known = "unknown" if isinstance(error, OutcomeUnknownError) else "refused"

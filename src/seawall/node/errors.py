@@ -21,6 +21,14 @@ class UnavailableError(NodeError):
     """The cell takes no commands: journal full or damaged, not leading.  Surely not executed."""
 
 
+class NotLeadingError(UnavailableError):
+    """Another node leads the cell.  Surely not executed; ask that one."""
+
+
+class NoQuorumError(UnavailableError):
+    """The journal has no majority.  Surely not executed; the message says what was last known."""
+
+
 class OutcomeUnknownError(NodeError):
     """The command may have been executed; ask again with the same command id."""
 

@@ -39,7 +39,9 @@ async def replay(
     sequence: int = cell.state.sequence
     invariant(sequence <= head.sequence, f"{cell.name}: a state is never ahead of its journal")
     while sequence < head.sequence:
-        entries = await journal.read(sequence + 1, limits.READ_ENTRIES)
+        # Not past the head that is returned: others may be writing meanwhile.
+        limit = min(limits.READ_ENTRIES, head.sequence - sequence)
+        entries = await journal.read(sequence + 1, limit)
         if walk is not None:
             walk.take(entries)
         for entry in entries:

@@ -6,7 +6,7 @@ surely absent is appended again, at the same sequence: compare-and-append lets o
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from seawall.journal.port import (
@@ -24,6 +24,7 @@ from seawall.lib.invariants import invariant
 from seawall.model import limits
 from seawall.node.errors import (
     NodeError,
+    NotLeadingError,
     OutcomeUnknownError,
     OverloadedError,
     UnavailableError,
@@ -88,11 +89,20 @@ class Refuse(Effect[T]):
         self.error = error
 
 
+class Adopt(Effect[T]):
+    """Others wrote these in our epoch: apply them; what flew is appended anew after them."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+
+
 class Stop(Effect[T]):
     """The cell takes no more commands from this node."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, deposed: bool) -> None:
         self.reason = reason
+        self.deposed = deposed
+        """Whether only the lead was lost: state and journal are sound, and may be followed."""
 
 
 class Sequencer(Generic[T]):
@@ -103,6 +113,8 @@ class Sequencer(Generic[T]):
         """Why no commands are taken any more; empty while they are."""
         self.full = ""
         """Why the last append found no space; empty if it found some."""
+        self._followed = False
+        """Whether, once stopped, only the lead was lost."""
         self._next = head_sequence + 1
         self._epoch = epoch
         self._waiting: deque[tuple[bytes, T]] = deque()
@@ -123,7 +135,9 @@ class Sequencer(Generic[T]):
     def on_submit(self, encoded: bytes, ticket: T) -> NodeError | None:
         """Queue a command; or say why not, and it surely never is."""
         if self.stopped:
-            return UnavailableError(self.stopped)
+            return (
+                NotLeadingError(self.stopped) if self._followed else UnavailableError(self.stopped)
+            )
         if (
             len(self._waiting) >= limits.SEQUENCER_QUEUE
             or self._waiting_bytes + len(encoded) > limits.SEQUENCER_BYTES
@@ -166,10 +180,14 @@ class Sequencer(Generic[T]):
         invariant(self._flying is not None, "only an append in flight can fail")
         if isinstance(error, JournalUnknownError) or self._doubts:
             return self._doubt(error)
+        if isinstance(error, JournalConflictError):
+            if error.head.sequence < self._next - 1:
+                return self._gone_back(error)
+            if self._flying is not None and error.head.epoch == self._epoch:
+                return [Look(self._flying)]
+            return self._deposed(f"another node leads: {error}")
         batch = self._landed()
         reason = str(error)
-        if isinstance(error, JournalConflictError):
-            reason = f"another node leads: {error}"
         refused: Effect[T] = Refuse(batch.tickets, UnavailableError(reason))
         if isinstance(error, _FINAL):
             return [refused, *self.on_stop(reason)]
@@ -188,14 +206,53 @@ class Sequencer(Generic[T]):
         if found == [(batch.epoch, payload) for payload in batch.payloads]:
             last = entries[len(batch.payloads) - 1]
             return self.on_append_ok(Head(last.sequence, last.epoch, last.hash))
+        if any(entry.epoch != self._epoch for entry in entries):
+            return self._deposed(f"another node leads: entry {batch.first} is not ours")
+        # Compare-and-append: with another entry in its place, the batch is in none.
         self._landed()
-        reason = f"another node leads: entry {batch.first} is not ours"
-        return [Refuse(batch.tickets, UnavailableError(reason)), *self.on_stop(reason)]
+        for payload, ticket in zip(reversed(batch.payloads), reversed(batch.tickets), strict=True):
+            self._waiting.appendleft((payload, ticket))
+            self._waiting_bytes += len(payload)
+        self._next = entries[-1].sequence + 1
+        return [Adopt(entries)]
 
-    def on_stop(self, reason: str) -> list[Effect[T]]:
+    def encode_again(self, encode: Callable[[T], bytes]) -> None:
+        """Encode anew what waits, for its time has passed."""
+        self._waiting = deque((encode(ticket), ticket) for _, ticket in self._waiting)
+        self._waiting_bytes = sum(len(payload) for payload, _ in self._waiting)
+
+    def drop(self, surplus: Callable[[T], bool]) -> list[T]:
+        """Let go of what waits and is `surplus`; return it."""
+        dropped = [ticket for _, ticket in self._waiting if surplus(ticket)]
+        if dropped:
+            kept = [(payload, ticket) for payload, ticket in self._waiting if not surplus(ticket)]
+            self._waiting = deque(kept)
+        return dropped
+
+    def on_resign(self, reason: str) -> list[Effect[T]]:
+        """Lead no more, of one's own will; nothing may be in flight."""
+        invariant(self._flying is None, "whoever resigns has settled what flew")
+        return self._stop(reason, NotLeadingError(reason), deposed=True)
+
+    def on_stop(self, reason: str, *, deposed: bool = False) -> list[Effect[T]]:
         """Take no more commands.  What never left is refused; what flies has an unknown outcome."""
+        error = NotLeadingError(reason) if deposed else UnavailableError(reason)
+        return self._stop(reason, error, deposed=deposed)
+
+    def _deposed(self, reason: str) -> list[Effect[T]]:
+        """Lead no more: another holds a higher epoch, so what flew was not written."""
+        refused = Refuse(self._landed().tickets, NotLeadingError(reason))
+        return [refused, *self.on_resign(reason)]
+
+    def _gone_back(self, error: JournalConflictError) -> list[Effect[T]]:
+        """Stop for good: entries that were durable are not there any more."""
+        reason = f"the journal has lost entries that were durable: {error}"
+        return [Refuse(self._landed().tickets, UnavailableError(reason)), *self.on_stop(reason)]
+
+    def _stop(self, reason: str, error: NodeError, *, deposed: bool) -> list[Effect[T]]:
         effects: list[Effect[T]] = []
         self.stopped = self.stopped or reason
+        self._followed = deposed
         if self._flying is not None:
             flying = self._landed()
             effects.append(Refuse(flying.tickets, OutcomeUnknownError(reason)))
@@ -203,8 +260,8 @@ class Sequencer(Generic[T]):
             waiting = [ticket for _, ticket in self._waiting]
             self._waiting.clear()
             self._waiting_bytes = 0
-            effects.append(Refuse(waiting, UnavailableError(reason)))
-        effects.append(Stop(self.stopped))
+            effects.append(Refuse(waiting, error))
+        effects.append(Stop(self.stopped, deposed=deposed))
         return effects
 
     def _doubt(self, error: JournalError) -> list[Effect[T]]:
@@ -212,7 +269,8 @@ class Sequencer(Generic[T]):
         self._doubts += 1
         # A journal that stopped itself can be read but not written: nothing will settle it.
         if self._flying is None or self._doubts > limits.APPEND_ATTEMPTS:
-            return self.on_stop(f"the outcome of an append stays unknown: {error}")
+            reason = f"the outcome of an append stays unknown: {error}"
+            return self.on_stop(reason, deposed=True)
         if isinstance(error, JournalClosedError | JournalDamagedError):
             return self.on_stop(f"the outcome of an append is unknown: {error}")
         return [Look(self._flying)]
