@@ -185,6 +185,11 @@ class Follower(ABC, Generic[AnyFacts]):
         cap = self.settings.fee_cap
         return None if cap and quote.most > cap else quote
 
+    def _dear(self, quote: FeeQuote) -> Alarm:
+        """Say that what could be paid now waits for its fee to fall; the same words each time."""
+        detail = f"the network asks for more, above the cap of {quote.most}: payments wait"
+        return Alarm(name="fees_above_cap", subject=self.network, detail=detail)
+
     def _wrong_payee(self, state: FundingState, withdrawal: Withdrawal) -> str:
         own = {*self.settings.lanes, *self.settings.own}
         if withdrawal.address in own:

@@ -177,8 +177,11 @@ class Payouts(Follower[Facts]):
                 )
                 effects.append(Propose(command=refusal))
                 continue
+            if facts.quote.spiked:
+                effects.append(self._dear(facts.quote))
+                continue
             slot = self.free_slot(state, facts)
-            if slot is not None and not facts.quote.spiked:
+            if slot is not None:
                 order = self._order(state, withdrawal, slot, facts.quote)
                 effects.append(
                     Ask(payment=withdrawal.payment, order=order, target=withdrawal.withdrawal_id)
