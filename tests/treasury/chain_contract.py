@@ -154,6 +154,27 @@ class ChainContract:
         late = await bench.chain.send(signed)
         assert late.outcome in (SendOutcome.ALREADY_KNOWN, SendOutcome.SLOT_USED)
 
+    async def test_many_receipts_are_those_of_each(self, bench: Bench) -> None:
+        paid = [await bench.pay(await bench.address(), bench.unit) for _ in range(2)]
+        await bench.mine()
+        unsigned = await bench.chain.build(await bench.order(await bench.address(), bench.unit))
+        unsent = bench.chain.decode(bench.sign(unsigned)).tx_id
+        asked = [paid[1], unsent, paid[0], paid[1]]
+        found = await bench.chain.receipts(asked)
+        assert found == [await bench.chain.receipt(each) for each in asked]
+        assert [each and each.tx_id for each in found] == [paid[1], None, paid[0], paid[1]]
+        assert await bench.chain.receipts(()) == []
+
+    async def test_sent_together_each_has_its_own_result(self, bench: Bench) -> None:
+        unsigned = await bench.chain.build(await bench.order(await bench.address(), bench.unit))
+        signed = bench.sign(unsigned)
+        first, again = await bench.chain.send_all((signed, signed))
+        assert first.outcome is SendOutcome.ACCEPTED, first.detail
+        assert again.outcome is SendOutcome.ALREADY_KNOWN, again.detail
+        assert first.tx_id == again.tx_id == bench.chain.decode(signed).tx_id
+        await bench.mine()
+        assert (await bench.chain.receipts((first.tx_id,)))[0] is not None
+
     async def test_a_slot_is_used_once(self, bench: Bench) -> None:
         """Of two attempts with the same slots the chain takes one at most."""
         one, other = await bench.address(), await bench.address()

@@ -398,6 +398,9 @@ class SimulatedEndpoint:
             payments=(_payment(sent),) if ok else (),
         )
 
+    async def receipts(self, tx_ids: Sequence[str]) -> tuple[Receipt | None, ...]:
+        return tuple([await self.receipt(tx_id) for tx_id in tx_ids])
+
     async def slot_user(self, slot: str, head: Block) -> str | None:
         self._enter("slot")
         source, nonce = parse_lane_slot(slot)
@@ -420,6 +423,9 @@ class SimulatedEndpoint:
         if self._manner is Manner.TAKES_SILENTLY:
             raise EndpointError("timed out")
         return SendResult(outcome=outcome, tx_id=sent.tx_id)
+
+    async def send_all(self, signed: Sequence[bytes]) -> tuple[SendResult, ...]:
+        return tuple([await self.send(each) for each in signed])
 
     async def close(self) -> None:
         return

@@ -493,6 +493,9 @@ class Crashing(EvmNetwork):
         self._world.risk()
         return result
 
+    async def send_all(self, signed: Sequence[bytes]) -> list[SendResult]:
+        return [await self.send(each) for each in signed]
+
 
 def message_of(code: str, atoms: int) -> MoveFunds:
     return MoveFunds(transfer_id=1, user_id=UserId(1), asset=AssetCode(code), atoms=atoms)

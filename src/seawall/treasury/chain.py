@@ -262,8 +262,14 @@ class Chain(Protocol):
     async def send(self, signed: bytes) -> SendResult:
         """Offer the bytes to every endpoint.  Sending the same bytes again does no harm."""
 
+    async def send_all(self, signed: Sequence[bytes]) -> list[SendResult]:
+        """Offer many, in this order."""
+
     async def receipt(self, tx_id: str) -> Receipt | None:
         """Return the transaction's place in the longest chain; None if it stands in no block."""
+
+    async def receipts(self, tx_ids: Sequence[str]) -> list[Receipt | None]:
+        """Return the places of many transactions, in their order."""
 
     async def transaction_in_slot(self, slot: str) -> str | None:
         """Return the id of the transaction in the longest chain that consumed the slot."""

@@ -23,6 +23,7 @@ from web3.exceptions import (
     Web3RPCError,
 )
 from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import RPCEndpoint
 
 from seawall.treasury.chain import (
     Block,
@@ -251,17 +252,32 @@ class EvmEndpoint:
                 sent = await self._web3.eth.get_transaction(HexBytes(tx_id))
             except TransactionNotFound:
                 return None
-            cost = int(receipt["gasUsed"]) * int(receipt["effectiveGasPrice"])
-            # Rollups charge for their place on the chain below as well.
-            cost += _number(receipt.get("l1Fee", 0))
-            return Receipt(
-                tx_id=tx_id,
-                block=int(receipt["blockNumber"]),
-                block_id=_text(receipt["blockHash"]),
-                ok=int(receipt["status"]) == 1,
-                cost=cost,
-                payments=tuple(_effects(sent, receipt)),
+            return _receipt(tx_id, sent, receipt)
+
+    async def receipts(self, tx_ids: Sequence[str]) -> tuple[Receipt | None, ...]:
+        calls = [
+            (method, [tx_id])
+            for tx_id in tx_ids
+            for method in ("eth_getTransactionReceipt", "eth_getTransactionByHash")
+        ]
+        answers = await self._batch(calls)
+        if answers is None:
+            return tuple([await self.receipt(tx_id) for tx_id in tx_ids])
+        with _translated():
+            return tuple(
+                None if receipt is None or sent is None else _receipt(tx_id, sent, receipt)
+                for tx_id, receipt, sent in zip(
+                    tx_ids, map(_result, answers[::2]), map(_result, answers[1::2]), strict=True
+                )
             )
+
+    async def _batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any] | None:
+        """Make many calls in one request; None if the node takes no more than one at a time."""
+        await self._check()
+        with _translated():
+            made = [(RPCEndpoint(method), parameters) for method, parameters in calls]
+            answers = await self._provider.make_batch_request(made)
+        return answers if isinstance(answers, list) and len(answers) == len(calls) else None
 
     async def slot_user(self, slot: str, head: Block) -> str | None:
         """Find the block in which the account's nonce passed the slot's, by halving."""
@@ -304,6 +320,14 @@ class EvmEndpoint:
                 return SendResult(outcome=classify(detail), tx_id=tx_id, detail=detail)
         return SendResult(outcome=SendOutcome.ACCEPTED, tx_id=tx_id)
 
+    async def send_all(self, signed: Sequence[bytes]) -> tuple[SendResult, ...]:
+        answers = await self._batch(
+            [("eth_sendRawTransaction", ["0x" + each.hex()]) for each in signed]
+        )
+        if answers is None:
+            return tuple([await self.send(each) for each in signed])
+        return tuple(_taken(each, answer) for each, answer in zip(signed, answers, strict=True))
+
     async def close(self) -> None:
         await self._provider.disconnect()
 
@@ -344,18 +368,47 @@ def _block(found: Mapping[str, Any]) -> Block:
     )
 
 
+def _result(answer: Mapping[str, Any]) -> Any:
+    """Return what one call of a batch gave; an error there is the endpoint's."""
+    if "error" in answer:
+        raise EndpointError(str(answer["error"]))
+    return answer["result"]
+
+
+def _taken(signed: bytes, answer: Mapping[str, Any]) -> SendResult:
+    tx_id = "0x" + keccak(signed).hex()
+    if "error" not in answer:
+        return SendResult(outcome=SendOutcome.ACCEPTED, tx_id=tx_id)
+    detail = str(answer["error"].get("message") or answer["error"])
+    return SendResult(outcome=classify(detail), tx_id=tx_id, detail=detail)
+
+
+def _receipt(tx_id: str, sent: Mapping[str, Any], receipt: Mapping[str, Any]) -> Receipt:
+    cost = _number(receipt["gasUsed"]) * _number(receipt["effectiveGasPrice"])
+    # Rollups charge for their place on the chain below as well.
+    cost += _number(receipt.get("l1Fee", 0))
+    return Receipt(
+        tx_id=tx_id,
+        block=_number(receipt["blockNumber"]),
+        block_id=_text(receipt["blockHash"]),
+        ok=_number(receipt["status"]) == 1,
+        cost=cost,
+        payments=tuple(_effects(sent, receipt)),
+    )
+
+
 def _effects(sent: Mapping[str, Any], receipt: Mapping[str, Any]) -> list[Payment]:
     """Return what a transaction paid; a reverted one paid nothing."""
-    if int(receipt["status"]) != 1:
+    if _number(receipt["status"]) != 1:
         return []
     tx_id = _text(sent["hash"])
     found = []
-    if sent.get("to") and sent["value"]:
-        units = int(sent["value"])
+    units = _number(sent["value"])
+    if sent.get("to") and units:
         found.append(
             Payment(
                 tx_id=tx_id, output=0, address=str(to_checksum_address(sent["to"])), contract="",
-                units=units, stated_units=units, source=str(sent["from"]),
+                units=units, stated_units=units, source=str(to_checksum_address(sent["from"])),
             )
         )  # fmt: skip
     # A log is named by its place within its transaction: its place in the block may change.
@@ -378,17 +431,23 @@ def _transfer(log: Mapping[str, Any]) -> tuple[str, str, str, int] | None:
     Tokens of ERC-721 use the same topic with one more indexed field.
     """
     topics = log["topics"]
-    if len(topics) != 3 or _text(topics[0]) != TRANSFER_TOPIC or len(log["data"]) != 32:
+    data = _bytes(log["data"])
+    if len(topics) != 3 or _text(topics[0]) != TRANSFER_TOPIC or len(data) != 32:
         return None
     if log.get("removed"):
         return None
-    source, payee = (str(to_checksum_address(bytes(topic)[12:])) for topic in topics[1:])
+    source, payee = (str(to_checksum_address(_bytes(topic)[12:])) for topic in topics[1:])
     contract = str(to_checksum_address(log["address"]))
-    return contract, source, payee, int.from_bytes(log["data"], "big")
+    return contract, source, payee, int.from_bytes(data, "big")
 
 
 def _text(data: Any) -> str:
-    return "0x" + bytes(data).hex()
+    return "0x" + _bytes(data).hex()
+
+
+def _bytes(data: Any) -> bytes:
+    """Return bytes as web3.py gives them, or as they stand in an answer that it did not read."""
+    return bytes.fromhex(data[2:]) if isinstance(data, str) else bytes(data)
 
 
 def _number(value: Any) -> int:
