@@ -211,7 +211,7 @@ def to_cold(
     cover = hot_cover(state, listing)
     if not settings.cold or hot_slot is None or bound is None or not bound.hot_most:
         return None
-    if cover <= bound.hot_most or _on_its_way_to_cold(state, terms):
+    if cover <= bound.hot_most or on_its_way_to_cold(state, terms):
         return None
     per_unit = atoms_per_unit(state, terms)
     units = (cover - bound.hot_target) // per_unit
@@ -234,7 +234,8 @@ def to_cold(
     return Ask(payment=f"move/{move.move_key}", order=order, target=move)
 
 
-def _on_its_way_to_cold(state: FundingState, terms: Listing) -> bool:
+def on_its_way_to_cold(state: FundingState, terms: Listing) -> bool:
+    """Say whether some of the asset is being brought to cold already."""
     return any(
         (move.network, move.asset, move.target) == (terms.network, terms.asset, Vault.COLD)
         and move.atoms
