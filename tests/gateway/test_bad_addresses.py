@@ -132,7 +132,7 @@ async def test_what_is_no_address_here(
 async def test_an_address_is_one_in_any_spelling(bank: Exchange, alice: User) -> None:
     for coin, good in (("ETH", GOOD_ETH), ("LTC", GOOD_LTC)):
         for number, text in enumerate((good, good.lower(), good.upper().replace("0X", "0x"))):
-            order = {"coin": coin, "address": text, "amount": "1"}
+            order: dict[str, Any] = {"coin": coin, "address": text, "amount": "1"}
             answer = await bank.signed(
                 "POST", APPLY, alice, withdrawOrderId=f"{coin}{number}", **order
             )
