@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from seawall.cli.accounts import DEMO_FUNDS, DEMO_USER, create_key, create_user
+from seawall.cli.demo_file import KEYS_FILE
 from seawall.cli.running import Operator
 from seawall.lab.demo import DemoMarket
 from seawall.node.node import Node
 
-KEYS_FILE: Final = "demo-keys.json"
 BOT_FILE: Final = "demo-bot.py"
 BOT_TEMPLATE: Final = "demo-bot.py.template"
 

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from seawall.cli.demo_file import CHAIN_FILE, ChainFile
 from seawall.cli.demo_signer import DemoSigner, DemoSignerError
 from seawall.cli.funding_definitions import demo_network, listings
 from seawall.cli.settings import Configuration, SweepSection, TreasurySection
@@ -33,7 +34,6 @@ from seawall.treasury.signer.client import SignerClient, SignerSilentError
 from seawall.treasury.signer.messages import AskWho, Who
 from seawall.treasury.signer.protocol import load_token
 
-CHAIN_FILE: Final = Path("demo") / "chain.json"
 HOT_WHOLE: Final = {"ETH": 1_000, "USDT": 5_000_000}
 """Whole units that the hot wallet begins with; 1,000,000 of any other token."""
 OTHER_WHOLE: Final = 1_000_000
@@ -45,17 +45,6 @@ BUSY_BLOCKS_MORE: Final = 8
 """Beyond finality: sweeps, their settling and the comparison follow a payment."""
 
 _log = structlog.get_logger("seawall.demo")
-
-
-class ChainFile(Struct, frozen=True, kw_only=True):
-    """What `demo/chain.json` says while the demo's chain runs."""
-
-    url: str
-    network: str
-    program: str
-    contracts: dict[str, str]
-    """By asset; "" is the network's own coin."""
-    decimals: dict[str, int]
 
 
 class DemoMoney(Struct, frozen=True, kw_only=True):

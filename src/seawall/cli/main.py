@@ -46,6 +46,7 @@ keys = App(name="keys", help="Users' API keys.")
 market = App(name="market", help="Markets of a running exchange.")
 journal = App(name="journal", help="Look at the journals, and check them.")
 funding = App(name="funding", help="Money in and out of a running exchange.")
+demo = App(name="demo", help="Play money on a demo's own chain.")
 signer = App(name="signer", help="The process that holds the keys and signs payments.")
 watch = App(name="watch", help="Look at others' wallets, and at one's own, from outside.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
@@ -55,6 +56,7 @@ app.command(keys)
 app.command(market)
 app.command(journal)
 app.command(funding)
+app.command(demo)
 app.command(signer)
 app.command(watch)
 app.command(drill)
@@ -75,7 +77,12 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (funding, "reject", "funding:reject", "Refuse a withdrawal."),
     (funding, "pause", "funding:pause", "Stop deposits or withdrawals of an asset."),
     (funding, "resume", "funding:resume", "Open them again."),
+    (funding, "topups", "funding:top_ups", "Show what cold storage should send."),
+    (funding, "topped-up", "funding:topped_up", "Book what cold storage has sent."),
     (funding, "reconcile", "funding:reconcile", "Compare chain and ledger."),
+    (demo, "faucet", "demo:faucet", "Send play coins to a user's deposit address."),
+    (demo, "withdraw", "demo:withdraw", "Withdraw play coins of the demo user."),
+    (demo, "transaction", "demo:transaction", "Show a transaction of the demo's chain."),
     (signer, "run", "signer:run", "Sign what the limits allow, until Ctrl-C or SIGTERM."),
     (signer, "keystore", "signer:keystore", "Make a sealed file of keys."),
     (watch, "wallet", "watch:wallet", "Say when a wallet of any exchange has gone silent."),

@@ -12,6 +12,7 @@ from seawall.core.withdrawals import hot_cover
 from seawall.gateway import errors
 from seawall.gateway.context import Context
 from seawall.gateway.encode import amount_text
+from seawall.gateway.methods.deposits import address_of
 from seawall.gateway.operator import Operator, refuse_rejected
 from seawall.gateway.treasury_port import TreasuryOffError
 from seawall.model.amounts import DecimalPrecisionError, DecimalSyntaxError, parse_decimal
@@ -48,6 +49,11 @@ FUNDING_CALLS = (
         "POST /seawall/v1/operator/funding/capital",
         '{"asset", "network", "vault", "amount", "reference", "person"}',
         "books the exchange's own money into a vault, or, negative, out of it; once per reference",
+    ),
+    (
+        "POST /seawall/v1/operator/funding/address",
+        '{"user", "network"}',
+        "a user's deposit address, opened now if there is none",
     ),
     (
         "GET /seawall/v1/operator/funding/reconcile",
@@ -92,6 +98,11 @@ class Capital(Struct, forbid_unknown_fields=True):
     person: str
 
 
+class Owner(Struct, forbid_unknown_fields=True):
+    user: str
+    network: str
+
+
 class FundingDesk:
     """The operators' calls about money in and out."""
 
@@ -108,6 +119,7 @@ class FundingDesk:
             Route(f"{at}/pause", guarded(self.pause), methods=["POST"]),
             Route(f"{at}/resume", guarded(self.resume), methods=["POST"]),
             Route(f"{at}/capital", guarded(self.capital), methods=["POST"]),
+            Route(f"{at}/address", guarded(self.address), methods=["POST"]),
             Route(f"{at}/reconcile", guarded(self.reconciled), methods=["GET"]),
             Route(f"{at}/reconcile", guarded(self.reconcile), methods=["POST"]),
         ]
@@ -162,6 +174,17 @@ class FundingDesk:
             )
         )
         return self._listing_of(wanted.asset, wanted.network)
+
+    async def address(self, request: Request) -> object:
+        wanted = await self._operator.read(request, Owner)
+        node = self._context.node
+        user = node.identity.by_name.get(wanted.user)
+        if user is None:
+            raise errors.invalid_value("user")
+        if wanted.network not in node.funding.book.networks:
+            raise errors.invalid_value("network")
+        address = await address_of(self._context, user.user_id, wanted.network)
+        return {"user": wanted.user, "network": wanted.network, "address": address}
 
     async def reconciled(self, _: Request) -> object:
         listings = self._context.node.funding.book.listings.values()

@@ -16,7 +16,7 @@ from seawall.cli.configuration import load
 from seawall.cli.demo import BOT_FILE
 from seawall.cli.exchange import Started, run_exchange
 from seawall.cli.main import version
-from seawall.cli.options import Config, Json
+from seawall.cli.options import DEFAULT_DATA, Config, Json
 from seawall.cli.output import human, notes, print_json
 from seawall.cli.settings import Configuration
 
@@ -82,6 +82,7 @@ def _tell(started: Started) -> None:
     if started.keys is not None:
         rows.add_row("keys", f"{escape(str(started.keys))} (a funded user)")
         rows.add_row("a bot", f"python {escape(str(started.data / BOT_FILE))} (with ccxt)")
+        rows.add_row("chain", _chain(started))
     rows.add_row("metrics", f"{started.url}/metrics")
     rows.add_row("log", escape(str(started.log)) if started.log else "standard error")
     if started.restored:
@@ -92,6 +93,30 @@ def _tell(started: Started) -> None:
     human.print(
         Panel(rows, title=title, title_align="left", subtitle="Ctrl-C stops it", expand=False)
     )
+    if started.chain:
+        _tell_money(started.data)
+    human.file.flush()
+
+
+def _chain(started: Started) -> str:
+    if started.chain:
+        return f"{started.chain}, with play coins: what users deposit and withdraw is on it"
+    if started.no_chain:
+        return f"none, so nothing comes in or goes out: {escape(started.no_chain)}"
+    return "none, so nothing comes in or goes out"
+
+
+def _tell_money(data: Path) -> None:
+    """Say how money comes in and goes out, in words that can be pasted."""
+    at = "" if data == Path(DEFAULT_DATA) else f" --data {escape(str(data))}"
+    human.print("Money in and out, from another terminal:")
+    for line in (
+        f"seawall demo faucet demo ETH 1.5{at}   # a deposit, credited when it is final",
+        f"seawall demo withdraw ETH 0.5 ADDRESS{at}   # to any 0x… address",
+        f"seawall demo transaction ID{at}   # the transaction of either",
+        f"seawall funding queue{at}   # what waits, and why",
+    ):
+        human.print(f"  [dim]$[/] {line}")
 
 
 def _tell_end(code: int, configuration: Configuration) -> None:

@@ -37,11 +37,12 @@ async def address(context: Context, caller: Caller, params: Params) -> object:
     asset = known_asset(context, params)
     listing = chosen_listing(context, params, asset)
     network = listing.listing.network
-    text = await _address(context, caller.user_id, network)
+    text = await address_of(context, caller.user_id, network)
     return {"coin": asset.code, "address": text, "tag": "", "url": "", "network": network}
 
 
-async def _address(context: Context, user_id: int, network: str) -> str:
+async def address_of(context: Context, user_id: int, network: str) -> str:
+    """Return the user's address on a network, opened now if there is none."""
     need_addresses(context)
     book = context.node.funding.book
     for _ in range(_INDEX_ATTEMPTS):
