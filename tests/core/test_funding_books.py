@@ -275,6 +275,30 @@ def test_figures_taken_beside_an_older_ledger_prove_nothing(desk: FundingDesk) -
     assert desk.listing().difference == 0
 
 
+def test_what_people_moved_out_of_cold_storage_shows(desk: FundingDesk) -> None:
+    desk.capital(1_000, vault=Vault.COLD)
+    plain = replace(report(5, 10_000), cold_atoms=1_000)
+    assert desk.do(plain) == ""
+    assert (desk.listing().difference, desk.listing().cold_difference) == (0, 0)
+    # To cold, by the pipeline: on chain, not final yet.
+    desk.move("m", 100, attempt=desk.attempt(tx="m1"))
+    on_chain = replace(plain, hot_atoms=9_897, cold_atoms=1_100, pending_costs=3)
+    assert desk.do(replace(on_chain, block=6, settled_moves=("m", "m"))) == ""
+    assert (desk.listing().difference, desk.listing().cold_difference) == (0, 0)
+    desk.do(f.SettleVaultMove(move_key="m", tx_id="m1", confirmations=FINALITY, cost=3))
+    # From cold, by hand: the sum is right, but the hot wallet has more than the ledger knows.
+    by_hand = replace(on_chain, hot_atoms=10_297, cold_atoms=700, pending_costs=0)
+    assert desk.do(replace(by_hand, block=7, settled_moves=("m",))) == ""
+    assert (desk.listing().difference, desk.listing().cold_difference) == (0, -400)
+    top_up = f.RecordTopUp(
+        network="NET", asset=ETH, atoms=400, tx_id="t", confirmations=FINALITY, cost=0, person="ann"
+    )
+    assert desk.do(top_up) == ""
+    assert desk.do(replace(by_hand, block=8)) == ""
+    assert (desk.listing().difference, desk.listing().cold_difference) == (0, 0)
+    assert desk.listing().withdrawal.status is ServiceStatus.OPEN
+
+
 # Set-up and messages
 
 

@@ -3,6 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.core.funding_purse import Purse
 
 from seawall.core.funding import commit_funding
 from seawall.core.funding_invariants import check_funding
@@ -44,6 +45,7 @@ class FundingLife(RuleBasedStateMachine):
     def set_up(self) -> None:
         self.state = FundingState()
         self.twin = FundingState()
+        self.purse = Purse("ETH")
         self.log: list[tuple[int, f.FundingCommand]] = []
         self.next_output = 0
         self.next_slot = 0
@@ -78,6 +80,7 @@ class FundingLife(RuleBasedStateMachine):
             )
             self.play(f.OfferAsset(listing=listing))
             self.book_capital(code, 200 * 10**12)
+            self.book_capital(code, 60 * 10**12, Vault.COLD)
         for user_id in (1, 2, 3):
             self.play(
                 f.OpenDepositAddress(
@@ -114,14 +117,15 @@ class FundingLife(RuleBasedStateMachine):
         at_ns = (len(self.log) + 1) * 1_000
         events = commit_funding(self.state, command, sequence=len(self.log) + 1, at_ns=at_ns)
         self.log.append((at_ns, command))
+        self.purse.take(command, events)
         return events
 
-    def book_capital(self, asset: str, amount: int) -> None:
+    def book_capital(self, asset: str, amount: int, vault: Vault = Vault.HOT) -> None:
         self.play(
             f.BookCapital(
                 network="ETH",
                 asset=AssetCode(asset),
-                vault=Vault.HOT,
+                vault=vault,
                 atoms=amount,
                 reference=f"capital-{asset}-{len(self.log)}",
                 person="ann",
@@ -321,6 +325,74 @@ class FundingLife(RuleBasedStateMachine):
         )
         self.play(Deliver(source="spot", number=number, message=message))
 
+    @rule(
+        asset=assets,
+        amount=atoms,
+        way=st.sampled_from([(Vault.HOT, Vault.COLD), (Vault.COLD, Vault.HOT)]),
+        key=st.sampled_from(["m1", "m2", "m3"]),
+        reuse=st.booleans(),
+    )
+    def move(
+        self, asset: str, amount: int, way: tuple[Vault, Vault], key: str, reuse: bool
+    ) -> None:
+        known = self.state.book.moves.get(key)
+        self.next_slot += 1
+        slots = (f"0/{self.next_slot}",)
+        again = known is not None and reuse
+        self.play(
+            f.PrepareVaultMove(
+                move_key=key,
+                network="ETH",
+                asset=AssetCode(known.asset if known and again else asset),
+                source=known.source if known and again else way[0],
+                target=known.target if known and again else way[1],
+                atoms=known.atoms if known and again else amount,
+                attempt=Attempt(
+                    tx_id=f"0xm{len(self.log)}",
+                    slots=known.attempts[0].slots if known and again else slots,
+                    signed="00",
+                    max_cost=10**9,
+                ),
+            )
+        )
+
+    @rule(
+        key=st.sampled_from(["m1", "m2", "m3"]),
+        confirmations=st.sampled_from([2, 3]),
+        failed=st.booleans(),
+    )
+    def end_move(self, key: str, confirmations: int, failed: bool) -> None:
+        move = self.state.book.moves.get(key)
+        self.play(
+            f.SettleVaultMove(
+                move_key=key,
+                tx_id=move.attempts[0].tx_id if move else "0x?",
+                confirmations=confirmations,
+                cost=10**8,
+                failed=failed,
+            )
+        )
+
+    @rule(
+        asset=assets,
+        amount=atoms,
+        tx_id=st.sampled_from(["0xh1", "0xh2"]),
+        confirmations=st.sampled_from([2, 3]),
+        cost=st.sampled_from([0, 10**8]),
+    )
+    def top_up(self, asset: str, amount: int, tx_id: str, confirmations: int, cost: int) -> None:
+        self.play(
+            f.RecordTopUp(
+                network="ETH",
+                asset=AssetCode(asset),
+                atoms=amount,
+                tx_id=tx_id,
+                confirmations=confirmations,
+                cost=cost,
+                person="ann",
+            )
+        )
+
     @rule(asset=assets, difference=st.sampled_from([0, 0, 0, 0, 1]))
     def reconcile(self, asset: str, difference: int) -> None:
         held = sum(self.state.held_in("ETH", vault, asset) for vault in Vault)
@@ -343,6 +415,10 @@ class FundingLife(RuleBasedStateMachine):
     @invariant()
     def all_holds(self) -> None:
         check_funding(self.state)
+
+    @invariant()
+    def a_second_account_agrees(self) -> None:
+        self.purse.check(self.state, "ETH")
 
     @invariant()
     def large_ones_had_two_people(self) -> None:

@@ -6,6 +6,7 @@ from tests.core.funding_desk import (
     DAY_S,
     ETH,
     FINALITY,
+    NETWORK,
     USDT,
     FundingDesk,
 )
@@ -48,6 +49,9 @@ def test_a_request_is_refused_in_the_order_of_precedence(desk: FundingDesk) -> N
     assert desk.ask(19, to="own") == "below_minimum"
     assert desk.ask(25, asset=USDT, to="own") == "too_many_decimals"
     assert desk.ask(30, to="own") == "own_address"
+    desk.do(f.ListNetwork(network=replace(NETWORK, code="TWIN")))
+    desk.do(f.OpenDepositAddress(user_id=UserId(2), network="TWIN", index=0, address="there"))
+    assert desk.ask(30, to="there") == "own_address", "nobody is credited for it on this network"
     assert desk.ask(30, to="") == "address_invalid"
     assert desk.ask(30, to="x" * 200) == "address_invalid"
     assert desk.ask(501) == "daily_limit"

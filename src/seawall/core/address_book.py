@@ -58,7 +58,8 @@ def refuse_address(
     """Return why the user's money may not go there, or None."""
     if not 0 < len(address) <= limits.ADDRESS_CHARS:
         return CommandRejected(Rejection.ADDRESS_INVALID)
-    if address in state.book.networks[network].owners:
+    # Of any network: chains of one kind share their addresses, and only one of them credits it.
+    if any(address in each.owners for each in state.book.networks.values()):
         return CommandRejected(Rejection.OWN_ADDRESS)
     account = state.book.accounts.get(user_id)
     if account is None or not (account.only_book or state.at_ns < account.book_until_ns):

@@ -23,7 +23,7 @@ from seawall.model.funding_commands import (
     SettleVaultMove,
 )
 from seawall.model.funding_events import CapitalBooked, Reconciled, ServiceChanged, VaultMoveChanged
-from seawall.model.funding_rows import VaultMove
+from seawall.model.funding_rows import ListingState, VaultMove
 from seawall.model.ids import CAPITAL, NETWORK_COST
 from seawall.model.rejections import Rejection
 
@@ -251,24 +251,40 @@ def reconcile(state: FundingState, command: ReportReconciliation) -> list[Event]
     listing.reconciled_ns = state.at_ns
     listing.reconciled_block = command.block
     listing.difference = chain - expected
+    listing.cold_difference = command.cold_atoms - _expected_in_cold(state, command)
     events: list[Event] = [
         Reconciled(command.network, command.asset, command.block, chain, expected)
     ]
     if listing.difference and listing.withdrawal.status is not ServiceStatus.PAUSED:
-        service = listing.withdrawal
-        service.status = ServiceStatus.PAUSED
-        service.reason = (
-            f"chain and ledger differ by {listing.difference} atoms at block {command.block}"
-        )
-        service.since_ns = state.at_ns
-        service.person = "reconciliation"
-        events.append(
-            ServiceChanged(
-                command.asset,
-                command.network,
-                Service.WITHDRAWAL,
-                ServiceStatus.PAUSED,
-                service.reason,
-            )
-        )
+        events.append(_pause(state, listing, command))
     return events
+
+
+def _pause(
+    state: FundingState, listing: ListingState, command: ReportReconciliation
+) -> ServiceChanged:
+    service = listing.withdrawal
+    service.status = ServiceStatus.PAUSED
+    service.reason = (
+        f"chain and ledger differ by {listing.difference} atoms at block {command.block}"
+    )
+    service.since_ns = state.at_ns
+    service.person = "reconciliation"
+    return ServiceChanged(
+        command.asset, command.network, Service.WITHDRAWAL, ServiceStatus.PAUSED, service.reason
+    )
+
+
+def _expected_in_cold(state: FundingState, command: ReportReconciliation) -> int:
+    """Return what the ledger has in cold storage, with what is on chain and not final yet."""
+    expected = state.held_in(command.network, Vault.COLD, command.asset)
+    for move_key in dict.fromkeys(command.settled_moves):
+        move = state.book.moves.get(move_key)
+        if (
+            move is not None
+            and (move.network, move.asset, move.target)
+            == (command.network, command.asset, Vault.COLD)
+            and move.state in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST)
+        ):
+            expected += move.atoms
+    return expected

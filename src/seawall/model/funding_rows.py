@@ -43,6 +43,8 @@ class ListingState(Struct, kw_only=True):
     reconciled_block: int = 0
     difference: int = 0
     """Chain minus ledger at the last reconciliation, in atoms."""
+    cold_difference: int = 0
+    """The same of cold storage alone: what people moved there or from there, not booked yet."""
 
 
 class NetworkState(Struct, kw_only=True):
