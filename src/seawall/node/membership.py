@@ -125,6 +125,24 @@ class Membership:
             quorum=replica.quorum,
         )
 
+    def serves(self, cell: str) -> bool:
+        """Whether the cell has a leader as far as is known here, and nothing is missing."""
+        return self.status(cell)[0] in ("leading", "following")
+
+    def status(self, cell: str) -> tuple[str, str]:
+        """Return the replica's status, and why if it is none that serves."""
+        replica, as_of = self.replicas[cell], self.as_of(cell)
+        if replica.failed:
+            return "stopped", replica.failed
+        if not as_of.quorum or not as_of.fresh:
+            age = "never" if as_of.stale_s is None else f"{as_of.stale_s:.1f} s ago"
+            return "no_quorum", f"the journal does not answer; last known current {age}"
+        if replica.leads:
+            return "leading", ""
+        if as_of.leader in ("", self.name):
+            return "no_leader", "nobody leads yet"
+        return "following", ""
+
     @property
     def linked(self) -> list[str]:
         return self._links.linked
