@@ -6,6 +6,8 @@ Works on compiled classes too, which have no `__dict__`.
 from collections.abc import Mapping, Sequence
 
 from seawall.model.events import Event
+from seawall.model.funding import Listing, Network
+from seawall.model.funding_rows import Deposit, VaultMove, Withdrawal
 from seawall.model.mailbox import Transfer
 from seawall.model.orders import Order, OrderList
 
@@ -30,4 +32,14 @@ def _plain(value: object) -> str:
         return f"list:{value.order_list_id}:{value.status}"
     if isinstance(value, Transfer):
         return f"transfer:{value.transfer_id}:{value.number}:{value.state}:{value.reason}"
+    if isinstance(value, Deposit):
+        return f"deposit:{value.tx_id}:{value.output}:{value.state}:{value.confirmations}"
+    if isinstance(value, Withdrawal):
+        return f"withdrawal:{value.withdrawal_id}:{value.state}:{value.tx_id}:{value.cost}"
+    if isinstance(value, VaultMove):
+        return f"move:{value.move_key}:{value.state}:{value.tx_id}:{value.cost}"
+    if isinstance(value, Network):
+        return f"network:{value.code}"
+    if isinstance(value, Listing):
+        return f"listing:{value.asset}:{value.network}"
     return str(value)

@@ -81,6 +81,10 @@ class FundingLife(RuleBasedStateMachine):
             self.play(f.OfferAsset(listing=listing))
             self.book_capital(code, 200 * 10**12)
             self.book_capital(code, 60 * 10**12, Vault.COLD)
+        self.open_wallets()
+
+    def open_wallets(self) -> None:
+        """Give three users an address, and something on it."""
         for user_id in (1, 2, 3):
             self.play(
                 f.OpenDepositAddress(

@@ -60,6 +60,7 @@ class MadeUpTreasury:
 
     def __init__(self) -> None:
         self.reasons: dict[tuple[str, Service], str] = {}
+        self.slow = ""
 
     async def derive(self, network: str, index: int) -> str:
         reason = self.reasons.get((network, Service.DEPOSIT))
@@ -71,6 +72,9 @@ class MadeUpTreasury:
         if len(text) != 42 or not text.startswith("0x"):
             raise AddressRefusedError("an address has forty digits")
         return text.lower()
+
+    def waits(self, network: str) -> str:
+        return self.slow
 
     def off(self, network: str, service: Service) -> str:
         return self.reasons.get((network, service), "")

@@ -165,6 +165,26 @@ async def test_a_withdrawal_once_from_either_wallet(bank: Exchange, alice: User)
     assert await refused(bank, "DELETE", "/seawall/v1/withdrawals", alice, id=first["id"]) == -4031
 
 
+async def test_high_fees_are_told_to_those_who_wait(bank: Exchange, alice: User) -> None:
+    treasury = bank.app.context.addresses
+    assert isinstance(treasury, MadeUpTreasury)
+    treasury.slow = "fees are high"
+    order = {"coin": "ETH", "address": PAYEE, "amount": "1"}
+    await good(bank, "POST", APPLY, alice, **order)
+    await good(bank, "POST", APPLY, alice, **order)
+    path = "/seawall/v1/withdrawals"
+    second, first = (await good(bank, "GET", path, alice))["withdrawals"]
+    assert (first["reason"], first["detail"]) == ("about_to_be_signed", "fees are high")
+    assert first["estimateMs"] is None, "nobody knows when they fall"
+    assert (second["reason"], second["detail"]) == ("others_are_before_it", "")
+    coins = await good(bank, "GET", "/sapi/v1/capital/config/getall", alice)
+    (network,) = next(row for row in coins if row["coin"] == "ETH")["networkList"]
+    assert (network["withdrawEnable"], network["specialWithdrawTips"]) == (True, "fees are high")
+    treasury.slow = ""
+    _, first = (await good(bank, "GET", path, alice))["withdrawals"]
+    assert (first["detail"], first["estimateMs"]) == ("", 36_000)
+
+
 @pytest.mark.parametrize(
     "code,change",
     [

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from msgspec import json
 from tests.core.flow import Flow, opening
+from tests.golden.funding_flow import FundingFlow
+from tests.golden.funding_flow import opening as funding_opening
 from tests.golden.replaying import CELLS, Line, replay
 
+from seawall.core.funding import commit_funding
+from seawall.core.funding_state import FundingState
 from seawall.core.identity import commit_identity
 from seawall.core.identity_state import IdentityState
 from seawall.core.machine import commit_spot
@@ -34,6 +38,7 @@ from seawall.model.commands import (
     Tick,
     encode_record,
 )
+from seawall.model.funding_commands import FundingRecord
 from seawall.model.ids import FUNDING, SPOT, AssetCode, Epoch, Sequence, UserId
 from seawall.model.messages import MoveFunds
 
@@ -41,6 +46,7 @@ FOLDER = Path(__file__).parent
 SEED = 4_021
 SPOT_ENTRIES = 2_000
 IDENTITY_ENTRIES = 400
+FUNDING_ENTRIES = 2_000
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z"""
 
@@ -145,11 +151,29 @@ def _identity_command(prng: Prng, state: IdentityState) -> IdentityCommand:
             return Tick()
 
 
+def funding_lines() -> list[Line]:
+    """Return some days of the funding cell: money comes in, waits, goes out, and is counted."""
+    state = FundingState()
+    flow = FundingFlow(SEED, state)
+    ahead = funding_opening()
+    found: list[Line] = []
+    at_ns = START_NS
+    while len(found) < FUNDING_ENTRIES:
+        at_ns += flow.prng.between(1, 300) * 1_000_000_000
+        command_id = f"c{flow.prng.below(300)}" if flow.prng.chance(1, 12) and not ahead else ""
+        command = ahead.pop(0) if ahead else flow.next()
+        record = FundingRecord(at_ns=at_ns, command=command, command_id=command_id)
+        sequence = state.sequence + 1
+        commit_funding(state, command, sequence=sequence, at_ns=at_ns, command_id=command_id)
+        found.append(Line(sequence, state.epoch, encode_record(record)))
+    return found
+
+
 def write(folder: Path) -> None:
-    """Write both journals and what they lead to."""
+    """Write all journals and what they lead to."""
     folder.mkdir()
     outcomes = {}
-    for cell, lines in zip(CELLS, (identity_lines(), spot_lines()), strict=True):
+    for cell, lines in zip(CELLS, (identity_lines(), funding_lines(), spot_lines()), strict=True):
         text = b"".join(b"%d %d %b\n" % (li.sequence, li.epoch, li.payload) for li in lines)
         (folder / f"{cell}.journal").write_bytes(text)
         outcomes[cell] = replay(cell, lines)

@@ -7,6 +7,9 @@ from pathlib import Path
 from msgspec import Struct
 from tests.core.describing import describe, fields_of
 
+from seawall.core.funding import commit_funding
+from seawall.core.funding_invariants import check_funding
+from seawall.core.funding_state import FundingState, digest_funding, dump_funding, load_funding
 from seawall.core.identity import commit_identity
 from seawall.core.identity_state import IdentityState
 from seawall.core.invariants import check_identity, check_spot
@@ -17,9 +20,10 @@ from seawall.core.state_digest import digest_identity, digest_spot
 from seawall.journal.port import GENESIS_HASH, chain_hash
 from seawall.model.commands import decode_identity_record, decode_spot_record
 from seawall.model.events import Event
+from seawall.model.funding_commands import decode_funding_record
 
 DIGEST_EVERY = 250
-CELLS = ("identity", "spot")
+CELLS = ("identity", "funding", "spot")
 Fields = dict[str, list[str]]
 
 
@@ -59,6 +63,7 @@ class Cell:
         self.name = name
         self.spot = SpotState()
         self.identity = IdentityState()
+        self.funding = FundingState()
 
     def commit(self, payload: bytes, sequence: int) -> list[Event]:
         if self.name == "spot":
@@ -69,6 +74,15 @@ class Cell:
                 sequence=sequence,
                 at_ns=spot.at_ns,
                 command_id=spot.command_id,
+            )
+        if self.name == "funding":
+            funding = decode_funding_record(payload)
+            return commit_funding(
+                self.funding,
+                funding.command,
+                sequence=sequence,
+                at_ns=funding.at_ns,
+                command_id=funding.command_id,
             )
         identity = decode_identity_record(payload)
         return commit_identity(
@@ -85,6 +99,10 @@ class Cell:
             check_spot(self.spot)
             self.spot = load_spot(dump_spot(self.spot))
             return digest_spot(self.spot)
+        if self.name == "funding":
+            check_funding(self.funding)
+            self.funding = load_funding(dump_funding(self.funding))
+            return digest_funding(self.funding)
         check_identity(self.identity)
         self.identity = load_identity(dump_identity(self.identity))
         return digest_identity(self.identity)

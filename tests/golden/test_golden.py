@@ -9,13 +9,20 @@ from msgspec.inspect import StructType, type_info
 from tests.golden.replaying import CELLS, Outcome, read_lines, replay
 
 from seawall.model.commands import IdentityCommand, SpotCommand
+from seawall.model.funding_commands import FundingCommand
 
 FOLDER = Path(__file__).parent
 RELEASES = sorted(path.parent for path in FOLDER.glob("*/expected.json"))
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
-@pytest.mark.parametrize("cell", CELLS)
+JOURNALS = sorted(
+    (path.parent, path.stem) for cell in CELLS for path in FOLDER.glob(f"*/{cell}.journal")
+)
+
+
+@pytest.mark.parametrize(
+    ("release", "cell"), JOURNALS, ids=lambda part: getattr(part, "name", part)
+)
 def test_the_journal_replays_to_what_it_led_to_then(release: Path, cell: str) -> None:
     expected = json.decode((release / "expected.json").read_bytes(), type=dict[str, Outcome])[cell]
     lines = read_lines(release / f"{cell}.journal")
@@ -24,7 +31,18 @@ def test_the_journal_replays_to_what_it_led_to_then(release: Path, cell: str) ->
     )
 
 
-@pytest.mark.parametrize("cell, commands", [("spot", SpotCommand), ("identity", IdentityCommand)])
+def test_each_release_has_a_journal_of_every_cell_that_it_had() -> None:
+    assert RELEASES
+    for release in RELEASES:
+        cells = {cell for at, cell in JOURNALS if at == release}
+        assert cells == set(json.decode((release / "expected.json").read_bytes()))
+        assert cells == set(CELLS) or release.name == "0.1.0", "0.1.0 had no funding cell"
+
+
+@pytest.mark.parametrize(
+    ("cell", "commands"),
+    [("spot", SpotCommand), ("identity", IdentityCommand), ("funding", FundingCommand)],
+)
 def test_every_kind_of_command_stands_in_some_golden_journal(cell: str, commands: object) -> None:
     tags = set()
     for command in typing.get_args(commands):
@@ -33,7 +51,8 @@ def test_every_kind_of_command_stands_in_some_golden_journal(cell: str, commands
         tags.add(str(info.tag))
     seen = {
         json.decode(line.payload)["command"]["type"]
-        for release in RELEASES
+        for release, name in JOURNALS
+        if name == cell
         for line in read_lines(release / f"{cell}.journal")
     }
     assert tags <= seen, "add a golden journal with the release that adds a command"

@@ -225,11 +225,13 @@ async def test_a_gas_spike_is_waited_out_and_said(trouble: Trouble) -> None:
             await trouble.blocks(1)
     assert trouble.row(row).state is WithdrawalState.QUEUED
     assert not trouble.row(row).attempts, "nothing is signed at a price that nobody takes"
+    assert trouble.treasury.dear, "users are told"
     said = [entry for entry in logs if entry["event"] == "payouts.fees_above_cap"]
     assert len(said) == 1, "once, and not with every block"
     assert f"above the cap of {CAP}" in said[0]["detail"]
     await trouble.devchain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
     await trouble.blocks(FINALITY + 2)
+    assert not trouble.treasury.dear
     assert trouble.row(row).state is WithdrawalState.SETTLED
     assert await trouble.on_chain(PAYEE) == ETHER // 4 - FEE
 

@@ -42,7 +42,8 @@ def _prepare(node: Node, data: Path, url: str, keys: Path) -> None:
         operator = Operator(data, url)
         funds = {asset: DEMO_FUNDS.get(asset, "1000") for asset in node.spot.assets}
         create_user(operator, DEMO_USER, funds)
-        key = create_key(operator, DEMO_USER, label="demo")
+        permissions = ("read", "trade", "withdraw")
+        key = create_key(operator, DEMO_USER, label="demo", permissions=permissions)
         document = {name: key[name] for name in ("apiKey", "secretKey")}
         _write_private(keys, msgspec.json.format(msgspec.json.encode(document)) + b"\n")
     template = Template(files("seawall.cli").joinpath(BOT_TEMPLATE).read_text("utf-8"))

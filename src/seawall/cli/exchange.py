@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from seawall import __version__
 from seawall.cli import log
 from seawall.cli.bootstrap import bootstrap
 from seawall.cli.demo import demo_market
+from seawall.cli.funding_definitions import has_demo_chain
 from seawall.cli.output import CliError, Exit
 from seawall.cli.running import Running, forget_running, locked, write_running
 from seawall.cli.settings import Configuration
@@ -32,6 +34,7 @@ from seawall.node.node import Node, NodeSettings
 from seawall.web.site import Site, page_root
 
 if TYPE_CHECKING:
+    from seawall.cli.demo_chain import DemoMoney
     from seawall.cli.treasury import Treasuries
 
 COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
@@ -56,6 +59,10 @@ class Started(Struct, frozen=True, kw_only=True):
     """`built` or `plain`."""
     restored: int
     """Entries of the spot cell's journal at the start."""
+    chain: str
+    """The program of a demo's own chain; "" without one."""
+    no_chain: str
+    """Why a demo that should have a chain has none."""
 
 
 async def run_exchange(
@@ -73,6 +80,9 @@ async def run_exchange(
             node = await stack.enter_async_context(_open_node(configuration, data, on_replay))
             restored = node.spot.sequence if node.spot.epoch > 1 else 0
             await bootstrap(node, configuration)
+            money = await _demo_money(node, configuration, data, stack)
+            if money is not None and money.treasury:
+                configuration = replace(configuration, treasury=money.treasury)
             treasuries = _compose_treasuries(node, configuration, data)
             if treasuries is not None:
                 stack.push_async_callback(treasuries.stop)
@@ -100,6 +110,8 @@ async def run_exchange(
                     keys=keys,
                     page="built" if page_root().name == "dist" else "plain",
                     restored=restored,
+                    chain=money.program if money is not None else "",
+                    no_chain=money.why_not if money is not None else "",
                 )
             )
             code = await _until_stopped(node, stop)
@@ -162,6 +174,17 @@ async def _open_node(
         yield node
     finally:
         await node.close()
+
+
+async def _demo_money(
+    node: Node, configuration: Configuration, data: Path, stack: AsyncExitStack
+) -> "DemoMoney | None":
+    """Start a demo's chain and signer."""
+    if not has_demo_chain(configuration):
+        return None
+    from seawall.cli.demo_chain import demo_chain
+
+    return await stack.enter_async_context(demo_chain(node, configuration, data))
 
 
 def _compose_treasuries(

@@ -1,11 +1,16 @@
 """Turns configured networks and listings into definitions.  The rule: as cli/definitions.py's."""
 
+from typing import Final
+
 from seawall.cli.configuration import ConfigurationError
 from seawall.cli.definitions import exact
-from seawall.cli.settings import Configuration, ListingSection
-from seawall.model.funding import Listing, ListingError, Network
+from seawall.cli.settings import Configuration, ListingSection, NetworkSection
+from seawall.model.funding import Listing, ListingError, Network, NetworkKind
 from seawall.model.funding_commands import SetDailyLimit
 from seawall.model.ids import AssetCode
+
+DEMO_CHAIN_ID: Final = 31337
+"""What development chains call themselves."""
 
 
 def networks(configuration: Configuration) -> list[Network]:
@@ -27,10 +32,37 @@ def networks(configuration: Configuration) -> list[Network]:
                 finality=section.finality_in_demo if in_demo else section.finality,
                 native=AssetCode(section.native),
                 native_decimals=_decimals(configuration, section.native, place),
-                block_ms=section.block_ms,
+                block_ms=_block_ms(configuration, section),
             )
         )
     return found
+
+
+def _block_ms(configuration: Configuration, section: NetworkSection) -> int:
+    """Return the usual time between blocks; a demo's own chain has its own."""
+    own = has_demo_chain(configuration) and _can_be_demo(section.kind, section.chain_id)
+    return configuration.demo.block_ms if own else section.block_ms
+
+
+def has_demo_chain(configuration: Configuration) -> bool:
+    """Return whether `up` brings a chain along: in a demo, unless treasuries are configured."""
+    wanted = configuration.exchange.demo and configuration.demo.chain and not configuration.treasury
+    return wanted and any(
+        _can_be_demo(section.kind, section.chain_id) for section in configuration.network
+    )
+
+
+def demo_network(configuration: Configuration) -> Network:
+    """Return the network that the demo's chain serves; there is one."""
+    return next(
+        network
+        for network in networks(configuration)
+        if _can_be_demo(network.kind, network.chain_id)
+    )
+
+
+def _can_be_demo(kind: NetworkKind, chain_id: int) -> bool:
+    return kind is NetworkKind.EVM and chain_id == DEMO_CHAIN_ID
 
 
 def listings(configuration: Configuration) -> list[Listing]:

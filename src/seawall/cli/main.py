@@ -47,6 +47,7 @@ market = App(name="market", help="Markets of a running exchange.")
 journal = App(name="journal", help="Look at the journals, and check them.")
 funding = App(name="funding", help="Money in and out of a running exchange.")
 signer = App(name="signer", help="The process that holds the keys and signs payments.")
+watch = App(name="watch", help="Look at others' wallets, and at one's own, from outside.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
 
 app.command(config)
@@ -55,6 +56,7 @@ app.command(market)
 app.command(journal)
 app.command(funding)
 app.command(signer)
+app.command(watch)
 app.command(drill)
 
 COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
@@ -76,6 +78,7 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (funding, "reconcile", "funding:reconcile", "Compare chain and ledger."),
     (signer, "run", "signer:run", "Sign what the limits allow, until Ctrl-C or SIGTERM."),
     (signer, "keystore", "signer:keystore", "Make a sealed file of keys."),
+    (watch, "wallet", "watch:wallet", "Say when a wallet of any exchange has gone silent."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""

@@ -43,6 +43,9 @@ SIGNER_SILENT: Final = "the process that signs payments does not answer; what is
 CHAIN_SILENT: Final = (
     "the network's endpoints do not answer or do not agree; deposits and withdrawals wait"
 )
+FEES_HIGH: Final = (
+    "the network's fees are above what we pay; withdrawals are taken, and sent when fees fall"
+)
 WRONG_KEYS: Final = "the process that signs payments holds other keys than it should"
 CRASHED: Final = "the network's treasury stopped on an error"
 
@@ -138,6 +141,9 @@ class NetworkRunner:
         if service is Service.WITHDRAWAL and _too_long(self._signer.silent_since_s, now_s):
             return SIGNER_SILENT
         return ""
+
+    def waits(self) -> str:
+        return FEES_HIGH if self._treasury is not None and self._treasury.dear else ""
 
     async def reconcile(self) -> None:
         if self._treasury is None:
@@ -245,6 +251,10 @@ class Treasuries:
     def off(self, network: str, service: Service) -> str:
         runner = self._runners.get(network)
         return NOT_CONFIGURED if runner is None else runner.off(service)
+
+    def waits(self, network: str) -> str:
+        runner = self._runners.get(network)
+        return "" if runner is None else runner.waits()
 
     async def reconcile(self) -> None:
         for runner in self._runners.values():

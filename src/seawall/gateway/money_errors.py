@@ -20,7 +20,7 @@ FUNDING_REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
     Rejection.BELOW_MINIMUM: (-4022, "Not less than the minimum pick-up quantity."),
     Rejection.TOO_MANY_DECIMALS: (-4021, "Asset withdrawal has too many decimals."),
     Rejection.ADDRESS_INVALID: (-4007, "The address validation is not passed."),
-    Rejection.OWN_ADDRESS: (-4033, "Illegal address."),
+    Rejection.OWN_ADDRESS: (-4033, "Illegal address: it takes deposits to this exchange."),
     Rejection.ADDRESS_NOT_IN_BOOK: (
         -4035,
         "This address is not on the whitelist. Please join and try again.",

@@ -37,6 +37,10 @@ class DepositAddresses(Protocol):
         """Return why the network does not serve now, in words for users; "" if it does."""
         ...
 
+    def waits(self, network: str) -> str:
+        """Return why payments of a network that serves take longer, in words for users; or ""."""
+        ...
+
 
 class Reconciling(Protocol):
     """Compares chains and ledger when asked, besides doing so all the time."""

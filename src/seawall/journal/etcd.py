@@ -176,9 +176,8 @@ class EtcdJournal:
             page = await self._page(first, serializable=False)
         if page.head.sequence < first:
             return Part([], page.revision, is_end=True)
-        end = page.batches[0].first
-        if end > first:
-            entries = await self._from_archive(first, min(limit, end - first), end)
+        if page.batches[0].first > first:
+            entries = await self._from_archive(first, limit, page.batches[0])
             return Part(entries, page.revision, is_end=False)
         entries = []
         for batch in page.batches:
@@ -212,6 +211,35 @@ class EtcdJournal:
         if not self._closed.is_set():
             self._closed.set()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Sealing
+
+    async def bounds(self) -> tuple[Batch, Batch] | None:
+        """Return the oldest and the newest batch in etcd; None if the journal is empty."""
+        head = await self.head()
+        if head == EMPTY:
+            return None
+        ends = [
+            rpc.RangeRequest(
+                key=self.keys.batch(sequence), range_end=self.keys.batches_end, limit=1
+            )
+            for sequence in (0, head.sequence)
+        ]
+        oldest, newest = (
+            decode_batch(self.keys, found[0].key, found[0].value)
+            for found in (await self._ask(reads(*ends)))[0]
+        )
+        return oldest, newest
+
+    async def batches(self, first: int, until: int) -> list[Batch]:
+        """Return some batches from the one that begins at `first` on, none that ends past `until`.
+
+        An empty list if etcd has no such batch, or none any more.
+        """
+        page = await self._page(first, serializable=False)
+        if not page.batches or page.batches[0].first != first:
+            return []
+        return [batch for batch in page.batches if batch.last <= until]
 
     # Appending
 
@@ -359,16 +387,22 @@ class EtcdJournal:
             self._saw(head)
         return Page(batches, head, revision)
 
-    async def _from_archive(self, first: int, limit: int, end: int) -> list[Entry]:
+    async def _from_archive(self, first: int, limit: int, oldest: Batch) -> list[Entry]:
+        """Return entries from before the oldest batch in etcd, which must follow them."""
+        end = oldest.first
         if self.archive is None:
             raise JournalDamagedError(
                 f"etcd begins at entry {end}, and no archive is configured that has {first}."
                 f"  {HELP}"
             )
-        entries = await self.archive.read(self.keys.cell, first, limit)
-        if not entries or entries[0].sequence != first:
+        entries = await self.archive.read(self.keys.cell, first, min(limit, end - first))
+        if not entries:
             raise JournalDamagedError(
                 f"entries {first} to {end - 1} are neither in etcd nor in the archive.  {HELP}"
+            )
+        if entries[-1].sequence == end - 1 and entries[-1].hash != oldest.previous:
+            raise JournalDamagedError(
+                f"the archive's entry {end - 1} is not the one that {end} in etcd follows.  {HELP}"
             )
         return entries
 

@@ -1,7 +1,8 @@
 """The funding cell's records.  The rule: only core/ changes one.
 
 Structs, unlike the spot cell's orders: money in and out is no hot path, and their JSON is the
-cell's snapshot and the ground of its digest.
+cell's snapshot and the ground of its digest.  What stands at its default is left out of it, so that
+a later release may add a field and old entries still lead to their old digests.
 """
 
 from msgspec import Struct, field
@@ -20,7 +21,7 @@ from seawall.model.instruments import Asset
 from seawall.model.mailbox import Mailbox
 
 
-class ServiceState(Struct, kw_only=True):
+class ServiceState(Struct, kw_only=True, omit_defaults=True):
     """Whether deposits or withdrawals of one listing run, since when and why."""
 
     status: ServiceStatus = ServiceStatus.OPEN
@@ -29,7 +30,7 @@ class ServiceState(Struct, kw_only=True):
     person: str = ""
 
 
-class ListingState(Struct, kw_only=True):
+class ListingState(Struct, kw_only=True, omit_defaults=True):
     """One asset on one network."""
 
     listing: Listing
@@ -47,7 +48,7 @@ class ListingState(Struct, kw_only=True):
     """The same of cold storage alone: what people moved there or from there, not booked yet."""
 
 
-class NetworkState(Struct, kw_only=True):
+class NetworkState(Struct, kw_only=True, omit_defaults=True):
     """One chain: addresses given out, and slots taken by payments."""
 
     network: Network
@@ -61,14 +62,14 @@ class NetworkState(Struct, kw_only=True):
     """The most that unsettled payments may still cost, in native atoms."""
 
 
-class AddressEntry(Struct, kw_only=True):
+class AddressEntry(Struct, kw_only=True, omit_defaults=True):
     """One line of a user's address book."""
 
     label: str
     added_ns: int
 
 
-class FundingAccount(Struct, kw_only=True):
+class FundingAccount(Struct, kw_only=True, omit_defaults=True):
     """One user's place in the funding cell."""
 
     user_id: int
@@ -85,7 +86,7 @@ class FundingAccount(Struct, kw_only=True):
     """(time of the request, atoms) of the last 24 hours, by asset."""
 
 
-class Deposit(Struct, kw_only=True):
+class Deposit(Struct, kw_only=True, omit_defaults=True):
     """One payment to a deposit address."""
 
     network: str
@@ -105,7 +106,7 @@ class Deposit(Struct, kw_only=True):
     updated_ns: int
 
 
-class Withdrawal(Struct, kw_only=True):
+class Withdrawal(Struct, kw_only=True, omit_defaults=True):
     """One payment out.  `atoms` were held; the address gets them less `fee`."""
 
     withdrawal_id: int
@@ -135,7 +136,7 @@ class Withdrawal(Struct, kw_only=True):
         return f"withdrawal/{self.withdrawal_id}"
 
 
-class VaultMove(Struct, kw_only=True):
+class VaultMove(Struct, kw_only=True, omit_defaults=True):
     """A sweep, a top-up or a payment of gas between the exchange's own addresses."""
 
     move_key: str
@@ -158,7 +159,7 @@ class VaultMove(Struct, kw_only=True):
         return f"move/{self.move_key}"
 
 
-class FundingBook(Struct, kw_only=True):
+class FundingBook(Struct, kw_only=True, omit_defaults=True):
     """All of the state but the balances."""
 
     sequence: int = 0

@@ -6,7 +6,7 @@ from seawall.model.funding import TransferState
 from seawall.model.messages import Message
 
 
-class Transfer(Struct, kw_only=True):
+class Transfer(Struct, kw_only=True, omit_defaults=True):
     """An amount on its way from this cell to another, or arrived."""
 
     transfer_id: int
@@ -23,21 +23,21 @@ class Transfer(Struct, kw_only=True):
     settled_ns: int = 0
 
 
-class Outbox(Struct, kw_only=True):
+class Outbox(Struct, kw_only=True, omit_defaults=True):
     """Messages to one target that it has not answered yet."""
 
     next_number: int = 1
     waiting: dict[int, Message] = field(default_factory=dict)
 
 
-class Inbox(Struct, kw_only=True):
+class Inbox(Struct, kw_only=True, omit_defaults=True):
     """Messages of one source: the next number due, and what was refused, with the reason."""
 
     next_number: int = 1
     refusals: dict[int, str] = field(default_factory=dict)
 
 
-class Mailbox(Struct, kw_only=True):
+class Mailbox(Struct, kw_only=True, omit_defaults=True):
     """A cell's messages to and from the others, and the transfers they carry."""
 
     outboxes: dict[str, Outbox] = field(default_factory=dict)

@@ -88,6 +88,11 @@ class NetworkTreasury:
         self._wake = asyncio.Event()
         self._alarmed: set[Alarm] = set()
 
+    @property
+    def dear(self) -> bool:
+        """Whether payments wait because the network asks for more than the cap."""
+        return self._driver.dear
+
     async def run(self) -> None:
         """Step until canceled; whatever cannot be known or journaled now is tried again."""
         self._node.add_listener(self._heard)

@@ -48,6 +48,8 @@ class NetworkDriver(ABC, Generic[AnyFacts]):
         self._state = state
         self._submit = submit
         self._reckoned = -RECKON_BLOCKS
+        self.dear = False
+        """The network asks for more than the cap: what is not signed yet waits."""
 
     @abstractmethod
     async def _sweep(self, facts: AnyFacts) -> None:
@@ -68,6 +70,7 @@ class NetworkDriver(ABC, Generic[AnyFacts]):
         done = await self._driver.step()
         try:
             facts = await self._driver.gather()
+            self.dear = facts.quote.spiked
             await self._sweep(facts)
             due = scanned is not None and (
                 scanned.number < self._reckoned or scanned.number - self._reckoned >= RECKON_BLOCKS

@@ -221,7 +221,7 @@ class UtxoPayouts(Follower[CoinFacts]):
         if wrong:
             return [_refusal(withdrawal, wrong)]
         if facts.quote.spiked:
-            return []
+            return [self._dear(facts.quote)]
         listing = listing_of(state, withdrawal)
         units = units_of(state, listing, withdrawal.atoms - withdrawal.fee)
         try:

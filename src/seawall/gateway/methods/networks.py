@@ -124,7 +124,7 @@ def _row(
         "withdrawEnable": pays,
         "withdrawDesc": why_not,
         "specialTips": "",
-        "specialWithdrawTips": "",
+        "specialWithdrawTips": slow(context, terms.network),
         "resetAddressStatus": False,
         "addressRegex": _ADDRESSES[network.kind],
         "memoRegex": "",
@@ -143,6 +143,11 @@ def _row(
         "contractAddressUrl": "",
         "contractAddress": terms.contract,
     }
+
+
+def slow(context: Context, network: str) -> str:
+    """Return why payments of the network take longer now, or nothing."""
+    return "" if context.addresses is None else context.addresses.waits(network)
 
 
 def _runs(

@@ -4,10 +4,11 @@ from seawall.core.withdrawal_queue import outlook
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.encode import amount_text
-from seawall.gateway.methods.networks import payee, submit_funding
+from seawall.gateway.methods.networks import payee, slow, submit_funding
 from seawall.gateway.methods.pages import page
 from seawall.gateway.methods.transfers import Sent
 from seawall.gateway.params import Params
+from seawall.model.funding import Wait
 from seawall.model.funding_commands import (
     AddAddress,
     CancelWithdrawal,
@@ -37,6 +38,8 @@ def withdrawal_row(context: Context, row: Withdrawal, params: Params) -> dict[st
     """Return a withdrawal with its prospects."""
     state = context.node.funding
     seen = outlook(state, row)
+    # What the journal does not know: only a payment that could be signed waits for its fee.
+    late = slow(context, row.network) if seen.wait is Wait.SIGNING else ""
     asset = state.book.assets[row.asset]
     return {
         "id": row.withdrawal_id,
@@ -49,9 +52,9 @@ def withdrawal_row(context: Context, row: Withdrawal, params: Params) -> dict[st
         "state": row.state,
         "cancelable": row.state.cancelable,
         "reason": seen.wait or row.reason,
-        "detail": seen.detail,
+        "detail": late or seen.detail,
         "position": seen.position,
-        "estimateMs": seen.estimate_ms,
+        "estimateMs": None if late else seen.estimate_ms,
         "approvals": len(row.approvals),
         "txIds": [attempt.tx_id for attempt in row.attempts],
         "txId": row.tx_id,

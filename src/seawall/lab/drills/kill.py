@@ -34,6 +34,9 @@ CONFIGURATION: Final = """\
 [exchange]
 demo = true
 
+[demo]
+chain = false
+
 [node]
 snapshot_entries = 1500
 

@@ -100,6 +100,8 @@ class _PayoutsDrill:
         self.outcome = Outcome()
         self.journal = folder / "data" / "journal" / "funding.sqlite"
         self._deck: list[tuple[Victim, Step]] = []
+        self._cards = self.prng.fork()
+        """Apart from the rest, so that a seed gives the same kills whatever happens meanwhile."""
         self._tickets = asyncio.Semaphore(0)
         """One for each withdrawal that may still be asked for."""
         self._asking = 0
@@ -178,7 +180,7 @@ class _PayoutsDrill:
         """Take the next card; a deck that is used up is shuffled anew."""
         if not self._deck:
             self._deck = list(DECK)
-        return self._deck.pop(self.prng.below(len(self._deck)))
+        return self._deck.pop(self._cards.below(len(self._deck)))
 
     async def _trouble(self) -> None:
         """Deposit, reorganise, or stop the node from answering, at moments of chance."""

@@ -1,0 +1,1 @@
+"""Looks at the world outside and reports; it never decides."""
