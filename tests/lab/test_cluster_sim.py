@@ -1,12 +1,14 @@
 """The cluster in virtual time: what must hold holds, and an auditor that sees when it does not."""
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 import structlog
 
+from seawall.journal.port import Head
 from seawall.lab.cluster_sim import simulate
-from seawall.lab.cluster_world import World, WorldJournal
+from seawall.lab.cluster_world import WorldJournal
 from seawall.lib.invariants import InvariantError
 from seawall.node.forwarding import CellForwarder
 
@@ -45,11 +47,12 @@ def test_the_auditor_sees_a_journal_that_answers_before_it_writes(
 ) -> None:
     honest = WorldJournal.append
 
-    async def forgetful(self: WorldJournal, expected: int, epoch: int, payloads: list[bytes]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    async def forgetful(
+        self: WorldJournal, expected: int, epoch: int, payloads: Sequence[bytes]
+    ) -> Head:
         head = await honest(self, expected, epoch, payloads)
         if expected == 300:
-            world: World = self._world
-            del world.disk.entries[299:]
+            del self.disk.entries[299:]
         return head
 
     monkeypatch.setattr(WorldJournal, "append", forgetful)

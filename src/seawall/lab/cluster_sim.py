@@ -144,7 +144,7 @@ class SimNode:
     async def kill(self) -> None:
         """End as a killed process does: what it knew is gone."""
         self.world.receivers.pop(self.name, None)
-        for task in (self._timer, self.replica._task, self.driver._task):  # noqa: SLF001
+        for task in (self._timer, self.replica._task, self.driver._task):  # noqa: SLF001  (a kill asks nobody)
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -101,6 +101,7 @@ class WorldJournal:
     """One node's way to the journal."""
 
     def __init__(self, world: World, node: str) -> None:
+        self.disk = world.disk
         self._world = world
         self._node = node
 

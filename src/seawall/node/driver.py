@@ -43,6 +43,7 @@ from seawall.node.sequencer import (
 
 _log = structlog.get_logger("seawall.node")
 
+NOT_STARTED: Final = "not started"
 _ANSWERS: Final = (CommandRejected, CommandRepeated)
 
 Listener = Callable[[str, int, int, Command, list[Event]], None]
@@ -160,7 +161,7 @@ class CellDriver:
     @property
     def stopped(self) -> str:
         """Why no commands are taken; empty while they are."""
-        return "not started" if self._sequencer is None else self._sequencer.stopped
+        return NOT_STARTED if self._sequencer is None else self._sequencer.stopped
 
     @property
     def full(self) -> str:

@@ -28,8 +28,9 @@ from seawall.node.between import disagreements, sight_of_funding, sight_of_spot
 from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.clock import Clock, SystemClock
-from seawall.node.driver import CellDriver, Committed, Listener
+from seawall.node.driver import NOT_STARTED, CellDriver, Committed, Listener
 from seawall.node.errors import CellsDisagreeError
+from seawall.node.membership import AsOf, Membership
 from seawall.node.metrics import NodeMetrics
 from seawall.node.relay_driver import RelayDriver
 from seawall.node.replay import Progress, replay
@@ -58,7 +59,7 @@ class CellHealth(Struct, frozen=True, kw_only=True):
 
     cell: str
     status: str
-    """leading, full or stopped"""
+    """leading, following, no_leader, no_quorum, full or stopped"""
     reason: str
     sequence: int
     at_ns: int
@@ -83,7 +84,10 @@ class Node:
         journals: dict[str, Journal],
         views: Views,
         metrics: NodeMetrics,
+        membership: Membership | None = None,
     ) -> None:
+        self.membership = membership
+        """Its part in a cluster; None where this node is alone and leads everything."""
         self.settings = settings
         self.clock = clock
         self.views = views
@@ -95,7 +99,7 @@ class Node:
             SPOT: spot_cell(),
         }
         self._drivers: dict[str, CellDriver] = {}
-        self.relay = RelayDriver(self._mailboxes, self._submit)
+        self.relay = RelayDriver(self._mailboxes, self._submit, self.leads)
         self._snapshot_at: dict[str, int] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -111,24 +115,31 @@ class Node:
         *,
         progress: Progress | None = None,
         open_journal: OpenJournal | None = None,
+        membership: Membership | None = None,
     ) -> "Node":
         """Start from the data directory, or make a new one; returns once the node leads.
 
+        With a membership it returns once it follows; whether it leads is then the journal's to say.
         Raises JournalError if a journal cannot be trusted, InvariantError if a replay goes wrong.
         """
         sys.setswitchinterval(_SWITCH_S)
-        node = cls(settings, clock or SystemClock(), {}, Views.open(settings.data), NodeMetrics())
+        views = Views.open(settings.data)
+        node = cls(settings, clock or SystemClock(), {}, views, NodeMetrics(), membership)
         try:
             for name in CELLS:
                 node._journals[name] = await (open_journal or node._open_journal)(name)
             heads = {name: await node._start_cell(name, progress) for name in CELLS}
-            node._check_between()
-            for name, head in heads.items():
-                await node._lead(node._drivers[name], head)
             node.add_listener(node.relay.on_entry)
+            if membership is None:
+                node._check_between()
+                for name, head in heads.items():
+                    await node._lead(node._drivers[name], head)
+            else:
+                # The cells were read one after the other while others wrote: see `between`.
+                await node._join(membership, heads)
             if settings.relay:
                 node.relay.start()
-            if settings.ticks:
+            if settings.ticks and membership is None:
                 node._tick()
         except BaseException:
             await node._abandon()
@@ -153,12 +164,44 @@ class Node:
     @property
     def ready(self) -> bool:
         """Whether every cell takes commands now."""
-        return not self._closed and all(
-            not driver.stopped and not driver.full for driver in self._drivers.values()
-        )
+        if self._closed or any(driver.full for driver in self._drivers.values()):
+            return False
+        if self.membership is not None:
+            return all(map(self.membership.serves, self._drivers))
+        return not any(driver.stopped for driver in self._drivers.values())
 
     def health(self) -> Health:
-        return Health(ok=self.ready, cells=[_health(driver) for driver in self._drivers.values()])
+        cells = [self._health(driver) for driver in self._drivers.values()]
+        return Health(ok=self.ready, cells=cells)
+
+    def leads(self, cell: str) -> bool:
+        """Whether this node orders the cell's commands, as far as it knows."""
+        if self.membership is not None:
+            return self.membership.leads(cell)
+        return cell in self._drivers and self._drivers[cell].leading
+
+    def as_of(self, cell: str) -> AsOf:
+        """Return how old what this node shows of the cell may be."""
+        if self.membership is not None:
+            return self.membership.as_of(cell)
+        state = self._drivers[cell].cell.state
+        alive = not self._drivers[cell].stopped
+        return AsOf(
+            sequence=state.sequence,
+            at_ns=state.at_ns,
+            stale_s=0.0 if alive else None,
+            leader=self.settings.name if alive else "",
+            quorum=alive,
+        )
+
+    async def confirm(self, cell: str) -> bool:
+        """Wait until all that was durable at the call is applied here; False if unknown.
+
+        A node that is alone has nothing to wait for: it applies what it writes.
+        """
+        if self.membership is not None:
+            return await self.membership.confirm(cell)
+        return not self._drivers[cell].stopped
 
     async def wait_stopped(self) -> str:
         """Return the reason once any cell has stopped by itself."""
@@ -172,19 +215,19 @@ class Node:
 
         A repeated `command_id` takes effect once: its events are then a `CommandRepeated`.
         """
-        return self._drivers[SPOT].submit(command, command_id)
+        return self._submit(SPOT, command, command_id)
 
     def submit_identity(
         self, command: IdentityCommand, command_id: str = ""
     ) -> "asyncio.Future[Committed]":
         """Journal and apply a command of the identity cell; see `submit_spot`."""
-        return self._drivers[IDENTITY].submit(command, command_id)
+        return self._submit(IDENTITY, command, command_id)
 
     def submit_funding(
         self, command: FundingCommand, command_id: str = ""
     ) -> "asyncio.Future[Committed]":
         """Journal and apply a command of the funding cell; see `submit_spot`."""
-        return self._drivers[FUNDING].submit(command, command_id)
+        return self._submit(FUNDING, command, command_id)
 
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` for every entry from now on, before its submitter is answered."""
@@ -203,12 +246,15 @@ class Node:
         if self._timer is not None:
             self._timer.cancel()
         await self.relay.stop()
+        if self.membership is not None:
+            await self.membership.close(_CLOSED)
         for driver in self._drivers.values():
             await driver.close(_CLOSED)
         await asyncio.gather(*self._keeping.values())
         if self.settings.snapshot_at_close:
             for name, driver in self._drivers.items():
-                if driver.stopped == _CLOSED and driver.head.sequence > self._snapshot_at[name]:
+                sound = not driver.broken and driver.stopped in (_CLOSED, NOT_STARTED)
+                if sound and driver.head.sequence > self._snapshot_at[name]:
                     await self._keep(self._take(driver))
         await self._let_go()
 
@@ -238,7 +284,17 @@ class Node:
         driver.on_batch = self._on_batch
         driver.on_stop = self._on_stop
         self._drivers[name] = driver
+        self.metrics.view_lag_entries = self._view_lag
         return head
+
+    async def _join(self, membership: Membership, heads: dict[str, Head]) -> None:
+        """Follow, and lead what the journal lets this node lead."""
+        for name, head in heads.items():
+            driver = self._drivers[name]
+            driver.follow(head)
+            membership.add(driver, self._journals[name], self._on_stop)
+        membership.on_role = self._on_role
+        await membership.start()
 
     def _check_between(self) -> None:
         """Refuse to lead cells of different moments, before anything is written."""
@@ -268,7 +324,6 @@ class Node:
         epoch = max(head.epoch, driver.cell.state.epoch) + 1
         driver.start(head, epoch)
         await driver.submit(Lead(epoch=Epoch(epoch), node=self.settings.name))
-        self.metrics.view_lag_entries = self._view_lag
 
     # While it runs
 
@@ -280,8 +335,12 @@ class Node:
     def _mailboxes(self) -> dict[str, Mailbox]:
         return {FUNDING: self.funding.book.mailbox, SPOT: self.spot.mailbox}
 
-    def _submit(self, cell: str, command: Command) -> "asyncio.Future[Committed]":
-        return self._drivers[cell].submit(command)
+    def _submit(
+        self, cell: str, command: Command, command_id: str = ""
+    ) -> "asyncio.Future[Committed]":
+        if self.membership is not None:
+            return self.membership.submit(cell, command, command_id)
+        return self._drivers[cell].submit(command, command_id)
 
     def _on_batch(self, driver: CellDriver) -> None:
         """Take a snapshot if one is due and none is being written."""
@@ -313,6 +372,10 @@ class Node:
         except Exception:  # noqa: BLE001  (a cache that cannot be written stops nobody)
             _log.exception("snapshot not written", cell=snapshot.header.cell)
 
+    def _on_role(self, _cell: str) -> None:
+        """Look for messages that are now this node's to carry."""
+        self.relay.look()
+
     def _on_stop(self, reason: str) -> None:
         self._stop_reasons.append(reason)
         self._something_stopped.set()
@@ -323,6 +386,22 @@ class Node:
                 driver.submit_own(Tick())
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._tick)
 
+    def _health(self, driver: CellDriver) -> CellHealth:
+        state = driver.cell.state
+        status = "stopped" if driver.stopped else "full" if driver.full else "leading"
+        reason = driver.stopped or driver.full
+        if self.membership is not None:
+            status, reason = self.membership.status(driver.cell.name)
+        return CellHealth(
+            cell=driver.cell.name,
+            status=status,
+            reason=reason,
+            sequence=state.sequence,
+            at_ns=state.at_ns,
+            epoch=state.epoch,
+            waiting=driver.depth,
+        )
+
     def _view_lag(self) -> int:
         return self.views.sequence - self.views.watermark
 
@@ -332,6 +411,8 @@ class Node:
         """Let go after a start that failed."""
         self._closed = True
         await self.relay.stop()
+        if self.membership is not None:
+            await self.membership.close(_CLOSED)
         for driver in self._drivers.values():
             await driver.close(_CLOSED)
         await self._let_go()
@@ -342,17 +423,3 @@ class Node:
         finally:
             for journal in self._journals.values():
                 await journal.close()
-
-
-def _health(driver: CellDriver) -> CellHealth:
-    state = driver.cell.state
-    reason = driver.stopped or driver.full
-    return CellHealth(
-        cell=driver.cell.name,
-        status="stopped" if driver.stopped else "full" if driver.full else "leading",
-        reason=reason,
-        sequence=state.sequence,
-        at_ns=state.at_ns,
-        epoch=state.epoch,
-        waiting=driver.depth,
-    )

@@ -29,9 +29,15 @@ _NEWS: Final = (TransferRequested, MessageDelivered)
 class RelayDriver:
     """Carries messages between the cells of one node."""
 
-    def __init__(self, mailboxes: Callable[[], Mapping[str, Mailbox]], submit: Submit) -> None:
+    def __init__(
+        self,
+        mailboxes: Callable[[], Mapping[str, Mailbox]],
+        submit: Submit,
+        leads: Callable[[str], bool] = lambda _cell: True,
+    ) -> None:
         self._mailboxes = mailboxes
         self._submit = submit
+        self._leads = leads
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[tuple[str, int], list[asyncio.Future[None]]] = {}
@@ -40,6 +46,10 @@ class RelayDriver:
         """Begin; what waits from an earlier life is carried first."""
         self._news.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def look(self) -> None:
+        """Look again what there is to carry: who leads what has changed."""
+        self._news.set()
 
     async def stop(self) -> None:
         """Carry no more; what waits stays in its outbox."""
@@ -81,12 +91,16 @@ class RelayDriver:
             await self._news.wait()
             self._news.clear()
             try:
-                while found := proposals(self._mailboxes()):
+                while found := self._own(proposals(self._mailboxes())):
                     await self._carry(found)
             except NodeError as error:
                 _log.warning("messages wait", error=str(error))
                 self._news.set()
                 await asyncio.sleep(RETRY_S)
+
+    def _own(self, found: list[Proposal]) -> list[Proposal]:
+        """Return what is this node's to propose: what goes to a cell that it leads."""
+        return [proposal for proposal in found if self._leads(proposal.cell)]
 
     async def _carry(self, found: list[Proposal]) -> None:
         futures = [self._submit(proposal.cell, proposal.command) for proposal in found]

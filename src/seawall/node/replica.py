@@ -230,7 +230,9 @@ class Replica:
         except (JournalError, TimeoutError):
             self.leadership.on_no_answer(self._now_s())
             return False
-        if head.sequence != self.sequence:
+        # What came meanwhile may have been another's Lead.
+        due = self.leadership.campaigns(self._now_s())
+        if not due or head.sequence != self.sequence:
             return False
         epoch = head.epoch + 1
         self.driver.start(head, epoch)

@@ -1,0 +1,217 @@
+"""A node's part in a cluster: a replica and a forwarder for each cell, and the links.  The rule: it
+joins them and decides nothing.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+
+from seawall.journal.port import Journal
+from seawall.model.commands import Command
+from seawall.model.topology import Topology
+from seawall.node.driver import CellDriver, Committed
+from seawall.node.errors import NotLeadingError, UnavailableError
+from seawall.node.forwarding import LOOK_S, CellForwarder
+from seawall.node.leadership import Leadership, Terms
+from seawall.node.links import Links
+from seawall.node.peer_messages import AskLead, Forward, Message, Refused, TakeOver
+from seawall.node.replica import Replica
+
+FRESH_S: Final = 2.0
+"""A replica of which it was not known for so long that nothing is missing is stale."""
+FOLLOWED_S: Final = 3.0
+"""How long a hand-over may take until another leads."""
+
+_log = structlog.get_logger("seawall.node")
+
+
+class AsOf(Struct, frozen=True, kw_only=True):
+    """How old what a node shows may be."""
+
+    sequence: int
+    at_ns: int
+    """Journal time of the newest entry that is applied."""
+    stale_s: float | None
+    """Since when it is not known whether something is missing; None: it was never known."""
+    leader: str
+    """Empty while nobody is known to lead."""
+    quorum: bool
+    """Whether the journal answers."""
+
+    @property
+    def fresh(self) -> bool:
+        return self.stale_s is not None and self.stale_s <= FRESH_S
+
+
+class Membership:
+    """One node among the others of its topology."""
+
+    def __init__(
+        self, topology: Topology, name: str, links: Links, terms: Terms | None = None
+    ) -> None:
+        self.topology = topology
+        self.name = name
+        self.replicas: dict[str, Replica] = {}
+        self.on_role: Callable[[str], None] = lambda _cell: None
+        """Called with the cell when its leader changed."""
+        self._forwarders: dict[str, CellForwarder] = {}
+        self._links = links
+        self._terms = terms
+        self._life = secrets.token_hex(4)
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking: set[asyncio.Task[Any]] = set()
+
+    def add(self, driver: CellDriver, journal: Journal, on_failed: Callable[[str], None]) -> None:
+        """Take a cell that was replayed; it follows once `start` is called."""
+        loop_s = asyncio.get_running_loop().time
+        cell = driver.cell.name
+        leadership = Leadership(self.name, self.topology.preference(cell), loop_s(), self._terms)
+        replica = Replica(driver, journal, leadership, loop_s)
+        forwarder = CellForwarder(self.name, self._life, replica, journal, self._links, loop_s)
+        replica.on_applied = forwarder.on_applied
+        replica.on_failed = on_failed
+        replica.on_role = self._role_changed
+        self.replicas[cell] = replica
+        self._forwarders[cell] = forwarder
+
+    async def start(self) -> None:
+        """Listen to the others, and follow or lead; raises OSError if it cannot listen."""
+        self._links.on_message = self._on_message
+        self._links.on_link = self._on_link
+        await self._links.start()
+        for replica in self.replicas.values():
+            replica.start()
+        self._look()
+
+    async def close(self, reason: str) -> None:
+        """Hand over what this node leads, answer what was taken, and go."""
+        for cell, replica in self.replicas.items():
+            if replica.leads:
+                try:
+                    await self.hand_over(cell)
+                except (NotLeadingError, UnavailableError) as error:
+                    _log.warning("closed while leading", cell=cell, why=str(error))
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._asking:
+            task.cancel()
+        for cell, replica in self.replicas.items():
+            await self._forwarders[cell].close(reason)
+            await replica.close(reason)
+        await self._links.close()
+
+    def submit(
+        self, cell: str, command: Command, command_id: str = ""
+    ) -> "asyncio.Future[Committed]":
+        """Bring a command to the cell's leader; the future brings what came of it."""
+        return self._forwarders[cell].submit(command, command_id)
+
+    def leads(self, cell: str) -> bool:
+        return self.replicas[cell].leads
+
+    def as_of(self, cell: str) -> AsOf:
+        """Return how old the cell's state here may be."""
+        replica = self.replicas[cell]
+        state = replica.driver.cell.state
+        return AsOf(
+            sequence=state.sequence,
+            at_ns=state.at_ns,
+            stale_s=replica.stale_s(),
+            leader=replica.leadership.leader,
+            quorum=replica.quorum,
+        )
+
+    def serves(self, cell: str) -> bool:
+        """Whether the cell has a leader as far as is known here, and nothing is missing."""
+        return self.status(cell)[0] in ("leading", "following")
+
+    def status(self, cell: str) -> tuple[str, str]:
+        """Return the replica's status, and why if it is none that serves."""
+        replica, as_of = self.replicas[cell], self.as_of(cell)
+        if replica.failed:
+            return "stopped", replica.failed
+        if not as_of.quorum or not as_of.fresh:
+            age = "never" if as_of.stale_s is None else f"{as_of.stale_s:.1f} s ago"
+            return "no_quorum", f"the journal does not answer; last known current {age}"
+        if replica.leads:
+            return "leading", ""
+        if as_of.leader in ("", self.name):
+            return "no_leader", "nobody leads yet"
+        return "following", ""
+
+    @property
+    def linked(self) -> list[str]:
+        return self._links.linked
+
+    async def confirm(self, cell: str) -> bool:
+        """Wait until all that was durable at the call is applied here; False if unknown."""
+        return await self.replicas[cell].confirm()
+
+    async def hand_over(self, cell: str, to: str = "") -> str:
+        """Give the cell's lead to another node, the most preferred that is linked unless named.
+
+        Returns who leads then.  Raises NotLeadingError if this node does not lead it, and
+        UnavailableError if there is nobody to take it; this node then goes on.
+        """
+        replica = self.replicas[cell]
+        preferred = [name for name in self.topology.preference(cell) if name != self.name]
+        able = [name for name in preferred if name in self._links.linked]
+        target = to or (able[0] if able else "")
+        if target not in able:
+            raise UnavailableError(f"{target or 'nobody'} can take the lead of {cell} now")
+        sequence = await replica.hand_over(f"handed over to {target}")
+        self._links.send(target, TakeOver(cell=cell, sequence=sequence))
+        until_s = asyncio.get_running_loop().time() + FOLLOWED_S
+        while replica.leadership.leader == self.name:
+            if asyncio.get_running_loop().time() > until_s:
+                raise UnavailableError(f"{target} has not taken the lead of {cell} yet")
+            await asyncio.sleep(LOOK_S)
+        return replica.leadership.leader
+
+    # What comes from others
+
+    def _on_message(self, node: str, message: Message) -> None:
+        match message:
+            case Forward(cell=cell) if cell in self._forwarders:
+                self._forwarders[cell].on_forward(node, message)
+            case Refused(cell=cell) if cell in self._forwarders:
+                self._forwarders[cell].on_refused(message)
+            case TakeOver(cell=cell) if cell in self.replicas:
+                self.replicas[cell].take_over()
+            case AskLead(cell=cell) if cell in self.replicas:
+                self._asked(cell, node)
+            case _:
+                _log.warning("unknown message", peer=node, message=type(message).__name__)
+
+    def _asked(self, cell: str, node: str) -> None:
+        if self.replicas[cell].leads:
+            task = asyncio.get_running_loop().create_task(self._give(cell, node))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _give(self, cell: str, node: str) -> None:
+        try:
+            await self.hand_over(cell, node)
+        except (NotLeadingError, UnavailableError) as error:
+            _log.warning("lead not given back", cell=cell, to=node, why=str(error))
+
+    def _on_link(self, node: str) -> None:
+        for forwarder in self._forwarders.values():
+            forwarder.on_link(node)
+
+    def _role_changed(self, replica: Replica) -> None:
+        self.on_role(replica.name)
+
+    def _look(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        for cell, forwarder in self._forwarders.items():
+            forwarder.look()
+            leadership = self.replicas[cell].leadership
+            if leadership.wants_back(now_s) and self.as_of(cell).fresh:
+                leadership.on_asked_back(now_s)
+                self._links.send(leadership.leader, AskLead(cell=cell))
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
