@@ -203,6 +203,7 @@ async def test_a_payee_that_refuses_is_not_taken_for_paid(chain: HurtChain) -> N
 
 
 async def test_a_killed_node_comes_back_without_its_newest_blocks(chain: HurtChain) -> None:
+    token = await chain.node.deploy_token("USDT", 6, 1_000)
     for _ in range(2 * FINALITY):
         await chain.mine()
     await chain.dump()
@@ -219,3 +220,5 @@ async def test_a_killed_node_comes_back_without_its_newest_blocks(chain: HurtCha
         await chain.reorganise()
         await chain.mine()
         assert max(chain.reorganised) < FINALITY
+        assert await chain.held(chain.node.accounts[0], token) == 1_000
+    assert len(chain.reorganised) > 10

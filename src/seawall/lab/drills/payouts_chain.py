@@ -10,8 +10,6 @@ what was paid in branches that are gone is known as well.
 import asyncio
 import contextlib
 import gzip
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +61,8 @@ class HurtChain:
         """The depth of each reorganisation so far."""
         self._written: set[str] = set()
         """Blocks that are written down."""
+        self._loaded = 0
+        """The newest block that came from a dump: Anvil forgets contracts' code if that goes."""
         self._dump = folder / "dump.json"
         self._dumped = 0
         self._block_s = block_s
@@ -169,9 +169,6 @@ class HurtChain:
     async def kill(self) -> None:
         """End the node; what it did not dump is gone."""
         self._up.clear()
-        if self.node.pid is not None:
-            # At once: what follows waits for open connections first.
-            os.kill(self.node.pid, signal.SIGKILL)
         await self.node.kill()
 
     async def revive(self) -> None:
@@ -179,7 +176,7 @@ class HurtChain:
         async with self._lock:
             await self.node.start()
             lost = self.head - self._dumped
-            self.head = self._dumped
+            self.head = self._loaded = self._dumped
         self._up.set()
         if lost > 0:
             self.reorganised.append(lost)
@@ -195,7 +192,7 @@ class HurtChain:
     async def reorganise(self) -> str:
         """Replace some of the newest blocks; return what was done in words."""
         async with self._lock:
-            most = min(self.head - self.floor, self.finality - 1)
+            most = self.head - max(self.floor, self._loaded)
             if most < 1:
                 return ""
             depth = self._prng.between(1, most)
