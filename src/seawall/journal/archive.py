@@ -116,7 +116,7 @@ class Archive:
 
     async def write(self, segment: Segment) -> None:
         """Return once enough targets gave the segment back; raise ArchiveError otherwise."""
-        content = segment.encode()
+        content = await asyncio.to_thread(segment.encode)
         outcomes = await asyncio.gather(
             *(self._write(target, segment, content) for target in self.targets)
         )
@@ -158,10 +158,10 @@ class Archive:
         """Return why the target has no whole copy now; an empty text if it has one."""
         path = _path(segment.cell, segment.name)
         try:
-            if _is_whole(await target.get(path), segment):
+            if await self._is_whole_at(target, segment):
                 return ""
             await target.put(path, content)
-            if _is_whole(await target.get(path), segment):
+            if await self._is_whole_at(target, segment):
                 return ""
         except _FAULTS as error:
             return f"{target.url}: {error}"
@@ -200,9 +200,10 @@ class Archive:
 
     async def _is_whole_at(self, target: Target, segment: Segment) -> bool:
         try:
-            return _is_whole(await target.get(_path(segment.cell, segment.name)), segment)
+            content = await target.get(_path(segment.cell, segment.name))
         except _FAULTS:
             return False
+        return await asyncio.to_thread(_is_whole, content, segment)
 
     async def read(self, cell: str, first: int, limit: int) -> list[Entry]:
         """Return up to `limit` entries from `first` on; an empty list if none has it."""

@@ -54,20 +54,18 @@ class Cutter:
         self._entries = 0
         self._bytes = 0
 
-    def take(self, batch: Batch) -> Segment | None:
-        """Return a segment if this batch completes one."""
+    def take(self, batch: Batch) -> bool:
+        """Add a batch; return whether it completes a segment, which `rest` then makes."""
         self._batches.append(batch)
         self._entries += batch.count
         self._bytes += len(batch.framed)
-        if (
-            self._entries < self._policy.segment_entries
-            and self._bytes < self._policy.segment_bytes
-        ):
-            return None
-        return self.rest()
+        return (
+            self._entries >= self._policy.segment_entries
+            or self._bytes >= self._policy.segment_bytes
+        )
 
     def rest(self) -> Segment | None:
-        """Return what is left as a segment, if anything is."""
+        """Return what was added since the last segment as one, if anything was."""
         batches, self._batches = self._batches, []
         self._entries = self._bytes = 0
         if not batches:
@@ -136,7 +134,7 @@ class Sealer:
             cells=tuple(cell for cell in cells if cell is not None),
             members=tuple(members),
             members_expected=len(self._client.members),
-            revision=alarms.message.header.revision,
+            revision=max((each.header.revision for each in statuses if each), default=0),
             compacted=self._compacted,
             forgotten=self._forgotten,
         )
@@ -192,10 +190,14 @@ class Sealer:
         while batches := await self._journals[step.cell].batches(after + 1, step.until):
             after = batches[-1].last
             for batch in batches:
-                segment = cutter.take(batch)
-                if segment is not None:
-                    await self._archive.write(segment)
-        segment = cutter.rest() if step.partial else None
+                if cutter.take(batch):
+                    await self._archive_rest(cutter)
+        if step.partial:
+            await self._archive_rest(cutter)
+
+    async def _archive_rest(self, cutter: Cutter) -> None:
+        # Hashing megabytes would hold up whoever trades in this process.
+        segment = await asyncio.to_thread(cutter.rest)
         if segment is not None:
             await self._archive.write(segment)
 

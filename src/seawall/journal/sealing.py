@@ -13,6 +13,8 @@ from seawall.lib.invariants import invariant
 
 FULL_PERCENT: Final = 80
 """Of the quota: an alarm is not lifted while a member's file is larger."""
+WORTH_PERCENT: Final = 5
+"""Of the quota: free space that is worth a defragmentation while an alarm is raised."""
 PRESSED_PERCENT: Final = 50
 """Of the quota in use: from then on everything is sealed that may be."""
 
@@ -119,8 +121,9 @@ def plan(state: StoreState, policy: SealingPolicy) -> list[Step]:
     pressed = _is_pressed(state, policy)
     for steps in (
         [step for cell in state.cells for step in _forget(cell, policy, pressed=pressed)],
+        # Before more is sealed: under load there is always more, and only this gives space back.
+        _compact(state, policy),
         [step for cell in state.cells for step in _seal(cell, policy, pressed=pressed)],
-        _compact(state, policy, pressed=pressed),
         _defragment(state, policy),
         _disarm(state, policy),
     ):
@@ -158,9 +161,10 @@ def _forget(cell: CellState, policy: SealingPolicy, *, pressed: bool) -> list[St
     return [Forget(cell.cell, ends[-1])]
 
 
-def _compact(state: StoreState, policy: SealingPolicy, *, pressed: bool) -> list[Step]:
+def _compact(state: StoreState, policy: SealingPolicy) -> list[Step]:
     gathered = state.revision - state.compacted
-    if state.forgotten or gathered >= (1 if pressed else policy.compact_revisions):
+    is_full = any(member.is_full for member in state.members)
+    if state.forgotten or gathered >= (1 if is_full else policy.compact_revisions):
         return [Compact(state.revision)]
     return []
 
@@ -169,7 +173,8 @@ def _defragment(state: StoreState, policy: SealingPolicy) -> list[Step]:
     """One member at a time, all others well, the leader last and only after it handed over."""
     if len(state.members) < state.members_expected:
         return []
-    due = [member for member in state.members if _is_wasteful(member, policy)]
+    is_full = any(member.is_full for member in state.members)
+    due = [member for member in state.members if _is_wasteful(member, policy, is_full=is_full)]
     if not due:
         return []
     followers = [member for member in due if not member.is_leader]
@@ -182,13 +187,12 @@ def _defragment(state: StoreState, policy: SealingPolicy) -> list[Step]:
     return [Defragment(leader.endpoint)]
 
 
-def _is_wasteful(member: MemberState, policy: SealingPolicy) -> bool:
+def _is_wasteful(member: MemberState, policy: SealingPolicy, *, is_full: bool) -> bool:
+    """Return whether a member's file should shrink; `is_full` if any member's alarm is raised."""
     waste_bytes = member.file_bytes - member.used_bytes
-    if member.is_full:
-        # Its file counts against the quota, free pages and all.
-        return member.file_bytes > policy.quota_bytes * FULL_PERCENT // 100 and (
-            waste_bytes > policy.quota_bytes // 20
-        )
+    if is_full and member.file_bytes > policy.quota_bytes * FULL_PERCENT // 100:
+        # Files count against the quota, free pages and all; the next alarm would be this one's.
+        return waste_bytes > policy.quota_bytes * WORTH_PERCENT // 100
     return waste_bytes > policy.waste_bytes and waste_bytes > member.used_bytes
 
 
