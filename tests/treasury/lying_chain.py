@@ -424,9 +424,6 @@ class SimulatedEndpoint:
             raise EndpointError("timed out")
         return SendResult(outcome=outcome, tx_id=sent.tx_id)
 
-    async def send_all(self, signed: Sequence[bytes]) -> tuple[SendResult, ...]:
-        return tuple([await self.send(each) for each in signed])
-
     async def close(self) -> None:
         return
 

@@ -165,6 +165,8 @@ class World:
         self.log: list[tuple[int, f.FundingCommand]] = []
         self.state = FundingState()
         self.crashes = 0
+        self.most_unjournaled = 0
+        """Slots that were signed and not journaled when the process died."""
         self.foreign: list[Transaction] = []
         self.reckons = False
         self.hands = True
@@ -223,6 +225,9 @@ class World:
             await self.driver.step(self.chain.head if self.reckons else None)
         except CrashError:
             self.crashes += 1
+            slots = self.state.book.networks["SIM"].slots
+            left = {row.plan.slot for row in self.record.rows if row.plan.slot not in slots}
+            self.most_unjournaled = max(self.most_unjournaled, len(left))
             before = digest_funding(self.state)
             self.start()
             assert digest_funding(self.state) == before
@@ -492,9 +497,6 @@ class Crashing(EvmNetwork):
         result = await super().send(signed)
         self._world.risk()
         return result
-
-    async def send_all(self, signed: Sequence[bytes]) -> list[SendResult]:
-        return [await self.send(each) for each in signed]
 
 
 def message_of(code: str, atoms: int) -> MoveFunds:

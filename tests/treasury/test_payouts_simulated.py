@@ -7,7 +7,8 @@ from tests.treasury.payout_world import World
 
 from seawall.model.funding import ServiceStatus
 
-SEEDS = 16
+SEEDS = (*range(14), 31, 32)
+"""The last two are seeds whose lanes get stuck."""
 STEPS = 60
 CRASHES_IN = (0, 6, 12, 30)
 """One risk in so many kills the process; 0: it lives."""
@@ -25,10 +26,11 @@ async def live(seed: int, *, crash_in: int, hands: bool = True, reckons: bool = 
 
 async def test_each_withdrawal_is_paid_once_or_given_back() -> None:
     seen: Counter[str] = Counter()
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         world = await live(seed, crash_in=CRASHES_IN[seed % len(CRASHES_IN)])
         seen.update(world.audit())
         seen["crashes"] += world.crashes
+        seen["died_between_several"] += world.most_unjournaled > 1
         rows = world.state.book.withdrawals.values()
         seen["raised"] += sum(len(row.attempts) > 1 for row in rows)
         seen.update(key.split("/")[0] for key in world.state.book.moves)
@@ -36,6 +38,7 @@ async def test_each_withdrawal_is_paid_once_or_given_back() -> None:
     assert seen["settled"] > 60
     assert seen["returned"] > 5
     assert seen["crashes"] > 100
+    assert seen["died_between_several"] > 2
     assert min(seen["raised"], seen["void"], seen["gas"], seen["sweep"]) > 0
 
 

@@ -5,7 +5,6 @@ endpoints.py.  Those that are slow get a moment more, so that a dark provider sl
 """
 
 import asyncio
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -37,7 +36,6 @@ BALANCES_AT_ONCE = 750
 """Addresses in one question, so that every endpoint can answer it in one piece."""
 PARTS_AT_ONCE = 4
 RECEIPTS_AT_ONCE = 100
-SENDS_AT_ONCE = 50
 SENDING_ORDER = (
     SendOutcome.ACCEPTED,
     SendOutcome.ALREADY_KNOWN,
@@ -79,7 +77,6 @@ class Endpoint(Protocol):
     async def slot_user(self, slot: str, head: Block) -> str | None: ...
     async def is_contract(self, address: str, block: Block) -> bool: ...
     async def send(self, signed: bytes) -> SendResult: ...
-    async def send_all(self, signed: Sequence[bytes]) -> tuple[SendResult, ...]: ...
     async def close(self) -> None: ...
 
 
@@ -217,12 +214,14 @@ class ComparedChain(ABC):
 
     async def _some_receipts(self, tx_ids: Sequence[str]) -> list[Receipt | None]:
         def agreed(answers: Mapping[str, tuple[Receipt | None, ...] | Failure]) -> object:
-            each = (self.endpoints.compare("", of_one) for of_one in _split(answers, len(tx_ids)))
+            each = (
+                self.endpoints.compare("", of_one) for of_one in split_answers(answers, len(tx_ids))
+            )
             return True if all(isinstance(found, Known) for found in each) else None
 
         question = f"{len(tx_ids)} receipts from {tx_ids[0]}"
         answers = await self._gather(question, lambda one: one.receipts(tx_ids), want=agreed)
-        split = _split(answers, len(tx_ids))
+        split = split_answers(answers, len(tx_ids))
         return [
             self._agreed(f"receipt of {tx_id}", of_one)
             for tx_id, of_one in zip(tx_ids, split, strict=True)
@@ -258,19 +257,11 @@ class ComparedChain(ABC):
         return self._sent(signed, answers)
 
     async def send_all(self, signed: Sequence[bytes]) -> list[SendResult]:
-        """Offer all of them, in their order, to every endpoint."""
-        found: list[SendResult] = []
-        for start in range(0, len(signed), SENDS_AT_ONCE):
-            part = signed[start : start + SENDS_AT_ONCE]
-            answers = await self._gather(
-                "send", functools.partial(_send_all, signed=part), want=_all_taken
-            )
-            split = _split(answers, len(part))
-            found += [self._sent(each, of_one) for each, of_one in zip(part, split, strict=True)]
-        return found
+        return [await self.send(each) for each in signed]
 
     def _sent(self, signed: bytes, answers: Mapping[str, SendResult | Failure]) -> SendResult:
-        tx_id = self.decode(signed).tx_id
+        computed = [one.tx_id for one in answers.values() if isinstance(one, SendResult)]
+        tx_id = computed[0] if computed else self.decode(signed).tx_id
         results = [
             answer
             if isinstance(answer, SendResult)
@@ -379,21 +370,7 @@ def _all_answered(answers: Mapping[str, object]) -> object:
     return True if taken else None
 
 
-async def _send_all(endpoint: Endpoint, signed: Sequence[bytes]) -> tuple[SendResult, ...]:
-    return await endpoint.send_all(signed)
-
-
-def _all_taken(answers: Mapping[str, tuple[SendResult, ...] | Failure]) -> object:
-    """Return something once one endpoint took all of them."""
-    taken = any(
-        all(result.outcome.taken for result in answer)
-        for answer in answers.values()
-        if not isinstance(answer, Failure)
-    )
-    return True if taken else None
-
-
-def _split(
+def split_answers(
     answers: Mapping[str, tuple[Result, ...] | Failure], count: int
 ) -> list[dict[str, Result | Failure]]:
     """Turn answers about many things into those about each; a failure is about all."""

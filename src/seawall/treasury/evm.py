@@ -1,6 +1,7 @@
 """An EVM network behind the `Chain` port.  The rule: what leaves is a plain payment."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from seawall.node.clock import Clock
 from seawall.treasury.chain import (
@@ -9,15 +10,18 @@ from seawall.treasury.chain import (
     EvmUnsigned,
     PaymentOrder,
     RefusedError,
+    SendResult,
     UnknownError,
     Unsigned,
     parse_lane_slot,
 )
-from seawall.treasury.compared import ComparedChain
+from seawall.treasury.compared import ComparedChain, Endpoint, split_answers
 from seawall.treasury.endpoints import Failure
 from seawall.treasury.evm_bytes import TRANSFER_GAS, call_of, canonical_address, decode_signed
 from seawall.treasury.evm_endpoint import EvmEndpoint
 from seawall.treasury.settings import ChainSettings
+
+SENDS_AT_ONCE = 50
 
 
 class EvmChain(ComparedChain):
@@ -86,6 +90,21 @@ class EvmChain(ComparedChain):
             raise RefusedError(f"it would take {most} gas, above the limit")
         return most
 
+    async def send_all(self, signed: Sequence[bytes]) -> list[SendResult]:
+        """Offer many at a time, in their order, to every endpoint."""
+        found: list[SendResult] = []
+        for start in range(0, len(signed), SENDS_AT_ONCE):
+            part = signed[start : start + SENDS_AT_ONCE]
+            send = partial(self._send_part, part)
+            split = split_answers(await self._gather("send", send, want=_all_taken), len(part))
+            found += [self._sent(each, of_one) for each, of_one in zip(part, split, strict=True)]
+        return found
+
+    async def _send_part(
+        self, signed: Sequence[bytes], endpoint: Endpoint
+    ) -> tuple[SendResult, ...]:
+        return await self._nodes[endpoint.name].send_all(signed)
+
     def decode(self, signed: bytes) -> Decoded:
         return decode_signed(signed, self._settings.chain_id)
 
@@ -94,3 +113,13 @@ class EvmChain(ComparedChain):
         if address in self._tokens:
             raise AddressError("this is the token's own contract: what goes there is lost")
         return address
+
+
+def _all_taken(answers: Mapping[str, tuple[SendResult, ...] | Failure]) -> object:
+    """Return something once one endpoint took all of them."""
+    taken = any(
+        all(result.outcome.taken for result in answer)
+        for answer in answers.values()
+        if not isinstance(answer, Failure)
+    )
+    return True if taken else None

@@ -9,7 +9,14 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from aiohttp import ClientError, ClientResponseError, ClientTimeout, InvalidURL
+from aiohttp import (
+    ClientError,
+    ClientResponseError,
+    ClientSession,
+    ClientTimeout,
+    InvalidURL,
+    TCPConnector,
+)
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
@@ -44,6 +51,8 @@ from seawall.treasury.settings import FeeSettings
 FEE_BLOCKS: Final = 5
 RECEIPTS_AT_ONCE: Final = 16
 """A block may hold hundreds of deposits: read one by one they would take longer than the block."""
+IDLE_S: Final = 10
+"""A connection is let go after so long, well before nodes and their proxies do that."""
 MISSING: Final = ("header not found", "unknown block", "block not found", "resource not found",
                   "out of range", "unknown header", "header for hash not found")  # fmt: skip
 PRUNED: Final = ("missing trie node", "state is not available", "pruned", "historical state")
@@ -66,6 +75,7 @@ class EvmEndpoint:
         self._fees = fees
         self._measured = measured
         self._checked = False
+        self._connected = False
         self._provider = AsyncHTTPProvider(
             url,
             request_kwargs={"timeout": ClientTimeout(total=ANSWER_S)},
@@ -81,6 +91,11 @@ class EvmEndpoint:
         """Ask once which chain this is: another one's answers would all be plausible."""
         if self._checked:
             return
+        if not self._connected:
+            # web3.py's own session would open a connection for each request.
+            self._connected = True
+            connector = TCPConnector(keepalive_timeout=IDLE_S)
+            await self._provider.cache_async_session(ClientSession(connector=connector))
         with _translated():
             told = await self._web3.eth.chain_id
         if told != self._chain_id:

@@ -13,8 +13,8 @@ from typing import Final, Generic, TypeVar
 from msgspec import Struct
 
 from seawall.core.funding_state import FundingState
-from seawall.core.withdrawals import why_not_now
-from seawall.model.funding import Attempt, WithdrawalState
+from seawall.core.withdrawals import hot_cover, why_not_now
+from seawall.model.funding import Attempt, ServiceStatus, WithdrawalState
 from seawall.model.funding_rows import ListingState, Withdrawal
 from seawall.model.rejections import Rejection
 from seawall.treasury.chain import Block, Decoded, FeeQuote, Receipt
@@ -219,6 +219,32 @@ def first_in_turn(state: FundingState, listing: ListingState) -> Withdrawal | No
         if wait is not Rejection.WITHDRAWALS_LIMITED:
             return None
     return None
+
+
+def in_turn(state: FundingState, listing: ListingState, most: int, gas: int) -> list[Withdrawal]:
+    """Return those at the head of a queue that may be prepared now, one after the other.
+
+    Only the first may take the last of the hot wallet: for the others there must be room for their
+    amounts and, in native atoms, for `gas` each.
+    """
+    first = first_in_turn(state, listing)
+    if first is None or listing.withdrawal.status is not ServiceStatus.OPEN:
+        return [] if first is None else [first]
+    network = listing.listing.network
+    native = state.listing(state.book.networks[network].network.native, network)
+    found: list[Withdrawal] = []
+    atoms = 0
+    for withdrawal_id in listing.queue[:most]:
+        withdrawal = state.book.withdrawals[withdrawal_id]
+        atoms += withdrawal.atoms - withdrawal.fee
+        costs = gas * (len(found) + 1)
+        covered = hot_cover(state, listing) >= atoms + (costs if native is listing else 0)
+        if native is not None and native is not listing:
+            covered = covered and hot_cover(state, native) >= costs
+        if found and not covered:
+            break
+        found.append(withdrawal)
+    return found
 
 
 def withdrawal_named(state: FundingState, payment: str) -> Withdrawal | None:

@@ -12,16 +12,14 @@ from seawall.core.funding_state import FundingState
 from seawall.model.funding_commands import FundingCommand, RejectWithdrawal
 from seawall.treasury.chain import Block, Chain, Receipt, UnknownError, parse_lane_slot
 from seawall.treasury.following import TREASURY
-from seawall.treasury.outgoing import Ask, MoveTerms, attempt_of, outgoing, prepare
-from seawall.treasury.payouts import Facts, Payouts
+from seawall.treasury.outgoing import Ask, MoveTerms, Outgoing, attempt_of, outgoing, prepare
+from seawall.treasury.payouts import GAS_ROOM, Facts, Payouts
 from seawall.treasury.signer.client import SignerSilentError
 from seawall.treasury.signer.messages import AskSlots, Refusal, Refused, SignedSlot, Slots
 from seawall.treasury.signing_driver import Asker, SigningDriver, Submit
 
 REFUSALS: Final = 3
 """Heads at which the chain foretells failure before a withdrawal is given back."""
-GAS_ROOM: Final = 200_000
-"""Gas that any payment we make would do with."""
 
 
 class PayoutDriver(SigningDriver[Facts]):
@@ -45,20 +43,19 @@ class PayoutDriver(SigningDriver[Facts]):
         users: dict[str, str] = {}
         for lane in self._payouts.settings.lanes:
             nonces[lane] = await self._chain.next_nonce(lane, head)
+        consumed: list[Outgoing] = []
         for row in list(outgoing(self._state(), self._payouts.network)):
-            slot = row.attempts[0].slots[0]
-            lane, nonce = parse_lane_slot(slot)
+            lane, nonce = parse_lane_slot(row.attempts[0].slots[0])
             if lane not in nonces:
                 nonces[lane] = await self._chain.next_nonce(lane, head)
-            if nonce >= nonces[lane]:
-                continue
-            for attempt in reversed(row.attempts):
-                receipt = await self._chain.receipt(attempt.tx_id)
-                if receipt is not None:
-                    receipts[attempt.tx_id] = receipt
-                    break
+            if nonce < nonces[lane]:
+                consumed.append(row)
+        newest = await self._chain.receipts([row.attempts[-1].tx_id for row in consumed])
+        for row, receipt in zip(consumed, newest, strict=True):
+            if receipt is None:
+                await self._find_earlier(row, users, receipts)
             else:
-                await self._find_user(slot, users, receipts)
+                receipts[receipt.tx_id] = receipt
         return Facts(
             head=head,
             quote=await self._chain.fee_quote(),
@@ -67,6 +64,17 @@ class PayoutDriver(SigningDriver[Facts]):
             users=users,
             signed=await self._gather_signed(head),
         )
+
+    async def _find_earlier(
+        self, row: Outgoing, users: dict[str, str], receipts: dict[str, Receipt]
+    ) -> None:
+        """Look for what used the slot, where that was not the newest attempt."""
+        for attempt in reversed(row.attempts[:-1]):
+            receipt = await self._chain.receipt(attempt.tx_id)
+            if receipt is not None:
+                receipts[attempt.tx_id] = receipt
+                return
+        await self._find_user(row.attempts[0].slots[0], users, receipts)
 
     async def _gather_signed(self, head: Block) -> dict[str, tuple[SignedSlot, ...]]:
         network = self._state().book.networks[self._payouts.network].network

@@ -6,11 +6,15 @@ way.  A nonce that was signed but never journaled is journaled or, if its paymen
 paid, used up by a payment of nothing to ourselves.
 """
 
+from collections.abc import Collection
+from typing import Final
+
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import why_not_now
 from seawall.model.funding import Attempt, Vault
 from seawall.model.funding_commands import RejectWithdrawal
 from seawall.model.funding_rows import Withdrawal
+from seawall.model.rejections import Rejection
 from seawall.treasury.chain import (
     Decoded,
     FeeQuote,
@@ -25,6 +29,7 @@ from seawall.treasury.following import (
     PayoutSettings,
     deposit_index,
     first_in_turn,
+    in_turn,
     withdrawal_named,
 )
 from seawall.treasury.outgoing import (
@@ -44,6 +49,11 @@ from seawall.treasury.outgoing import (
 from seawall.treasury.signer.messages import SignedSlot
 
 __all__ = ["Facts", "PayoutSettings", "Payouts"]
+
+AT_ONCE: Final = 16
+"""Payments that are signed before they are journaled in one append."""
+GAS_ROOM: Final = 200_000
+"""Gas that any payment we make would do with."""
 
 
 class Facts(ChainFacts, frozen=True, kw_only=True):
@@ -115,14 +125,24 @@ class Payouts(Follower[Facts]):
     def _holes(self, state: FundingState, facts: Facts) -> list[Effect]:
         effects: list[Effect] = []
         slots = state.book.networks[self.network].slots
-        for lane in self.settings.lanes:
-            for signed in facts.signed.get(lane, ()):
-                if lane_slot(lane, signed.nonce) not in slots:
-                    effects += self._fill(state, lane, signed, facts)
+        left = [
+            (lane, signed)
+            for lane in self.settings.lanes
+            for signed in facts.signed.get(lane, ())
+            if lane_slot(lane, signed.nonce) not in slots
+        ]
+        unjournaled = {signed.payment: signed for _, signed in left if not signed.voided}
+        for lane, signed in left:
+            effects += self._fill(state, lane, signed, facts, unjournaled)
         return effects
 
     def _fill(
-        self, state: FundingState, lane: str, signed: SignedSlot, facts: Facts
+        self,
+        state: FundingState,
+        lane: str,
+        signed: SignedSlot,
+        facts: Facts,
+        unjournaled: dict[str, SignedSlot],
     ) -> list[Effect]:
         """Deal with a nonce that was signed but not journaled."""
         decoded = self._decode(signed.signed)
@@ -131,12 +151,12 @@ class Payouts(Follower[Facts]):
         if signed.voided:
             return [Propose(command=prepare(void, attempt))]
         withdrawal = withdrawal_named(state, signed.payment)
-        if (
-            withdrawal is not None
-            and fits(state, withdrawal, decoded)
-            and why_not_now(state, withdrawal) is None
-        ):
-            return [Propose(command=prepare(withdrawal.withdrawal_id, attempt))]
+        if withdrawal is not None and fits(state, withdrawal, decoded):
+            wait = why_not_now(state, withdrawal)
+            if wait is None:
+                return [Propose(command=prepare(withdrawal.withdrawal_id, attempt))]
+            if wait is Rejection.OUT_OF_TURN and self._turn_comes(state, withdrawal, unjournaled):
+                return []
         if signed.nonce < facts.nonces.get(lane, 0):
             return []
         quote = self._raised(decoded, facts.quote)
@@ -149,6 +169,19 @@ class Payouts(Follower[Facts]):
             source=lane, payee=lane, contract="", units=0, slots=decoded.slots, quote=quote
         )
         return [Ask(payment=f"move/{void.move_key}", order=order, target=void)]
+
+    def _turn_comes(
+        self, state: FundingState, withdrawal: Withdrawal, unjournaled: dict[str, SignedSlot]
+    ) -> bool:
+        """Say whether the one in turn was signed as well, and is journaled now."""
+        listing = state.book.listings[f"{withdrawal.asset}/{withdrawal.network}"]
+        first = first_in_turn(state, listing)
+        signed = None if first is None else unjournaled.get(first.payment)
+        return (
+            first is not None
+            and signed is not None
+            and fits(state, first, self._decode(signed.signed))
+        )
 
     def _void_terms(self, state: FundingState, lane: str, nonce: int) -> MoveTerms:
         return MoveTerms(
@@ -164,30 +197,32 @@ class Payouts(Follower[Facts]):
 
     def _next(self, state: FundingState, facts: Facts) -> list[Effect]:
         effects: list[Effect] = []
+        taken: set[str] = set()
+        gas = GAS_ROOM * facts.quote.most
         for listing in state.book.listings.values():
             if listing.listing.network != self.network:
                 continue
-            withdrawal = first_in_turn(state, listing)
-            if withdrawal is None or _has_signature(withdrawal, facts):
-                continue
-            wrong = self._wrong_payee(state, withdrawal)
-            if wrong:
-                refusal = RejectWithdrawal(
-                    withdrawal_id=withdrawal.withdrawal_id, person=TREASURY, reason=wrong
-                )
-                effects.append(Propose(command=refusal))
-                continue
-            if facts.quote.spiked:
-                effects.append(self._dear(facts.quote))
-                continue
-            slot = self.free_slot(state, facts)
-            if slot is not None:
+            for withdrawal in in_turn(state, listing, AT_ONCE - len(taken), gas):
+                if _has_signature(withdrawal, facts):
+                    break
+                wrong = self._wrong_payee(state, withdrawal)
+                if wrong:
+                    refusal = RejectWithdrawal(
+                        withdrawal_id=withdrawal.withdrawal_id, person=TREASURY, reason=wrong
+                    )
+                    effects.append(Propose(command=refusal))
+                    break
+                if facts.quote.spiked:
+                    effects.append(self._dear(facts.quote))
+                    break
+                slot = self.free_slot(state, facts, taken)
+                if slot is None:
+                    break
+                taken.add(slot)
                 order = self._order(state, withdrawal, slot, facts.quote)
                 effects.append(
                     Ask(payment=withdrawal.payment, order=order, target=withdrawal.withdrawal_id)
                 )
-                # One signature at a time: the next nonce is free only once this one is journaled.
-                break
         return effects
 
     def _order(
@@ -203,7 +238,9 @@ class Payouts(Follower[Facts]):
             quote=quote,
         )
 
-    def free_slot(self, state: FundingState, facts: Facts) -> str | None:
+    def free_slot(
+        self, state: FundingState, facts: Facts, taken: Collection[str] = ()
+    ) -> str | None:
         """Return the next nonce of the lane with the least under way; None if all are full."""
         slots = state.book.networks[self.network].slots
         best: tuple[int, str] | None = None
@@ -213,12 +250,14 @@ class Payouts(Follower[Facts]):
                 continue
             signed = {each.nonce for each in facts.signed.get(lane, ())}
             nonce = start
-            while lane_slot(lane, nonce) in slots or nonce in signed:
+            slot = lane_slot(lane, nonce)
+            while slot in slots or nonce in signed or slot in taken:
                 nonce += 1
+                slot = lane_slot(lane, nonce)
             if nonce - start < self.settings.lane_in_flight and (
                 best is None or nonce - start < best[0]
             ):
-                best = (nonce - start, lane_slot(lane, nonce))
+                best = (nonce - start, slot)
         return None if best is None else best[1]
 
 

@@ -4,16 +4,25 @@ It asks chain and signer what the pipeline wants to know, performs the effects, 
 A question that has no answer ends the step; the next one begins anew.
 """
 
+import asyncio
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
 from seawall.core.funding_state import FundingState
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding_commands import FundingCommand
-from seawall.treasury.chain import Block, Chain, Receipt, RefusedError, UnknownError
+from seawall.treasury.chain import (
+    Block,
+    Chain,
+    Receipt,
+    RefusedError,
+    UnknownError,
+    Unsigned,
+)
 from seawall.treasury.following import AnyFacts, Follower
 from seawall.treasury.outgoing import Alarm, Ask, Effect, Propose, Send, attempt_of, prepare
 from seawall.treasury.signer.client import SignerSilentError
@@ -23,6 +32,8 @@ STEADY_TRIES: Final = 5
 """How often facts are gathered again because the head moved meanwhile."""
 ROUNDS: Final = 1_000
 """Payments that one step may prepare."""
+
+Result = TypeVar("Result")
 
 _log = structlog.get_logger()
 
@@ -98,19 +109,28 @@ class SigningDriver(ABC, Generic[AnyFacts]):
             receipts[user] = receipt
 
     async def perform(self, effects: Sequence[Effect], facts: AnyFacts) -> bool:
-        """Perform the effects in order; True if something changed that may allow more."""
+        """Perform the effects in order; True if something changed that may allow more.
+
+        Those of one kind that follow each other share an append, or a request to the chain.
+        """
         changed = False
-        for effect in effects:
-            match effect:
-                case Alarm():
-                    self._alarm(effect)
-                case Propose():
-                    changed = await self._propose(effect.command) or changed
-                case Send():
-                    changed = await self._send(effect) or changed
-                case Ask():
-                    changed = await self._ask(effect, facts) or changed
+        for kind, run in itertools.groupby(effects, type):
+            same = list(run)
+            if kind is Alarm:
+                for alarm in _of(Alarm, same):
+                    self._alarm(alarm)
+            elif kind is Propose:
+                commands = [effect.command for effect in _of(Propose, same)]
+                changed = await self._propose_all(commands) or changed
+            elif kind is Send:
+                changed = await self._send_all(_of(Send, same)) or changed
+            else:
+                changed = await self._ask_all(_of(Ask, same), facts) or changed
         return changed
+
+    async def _propose_all(self, commands: Sequence[FundingCommand]) -> bool:
+        """Propose all in their order; they may share one append."""
+        return any(await _together([self._propose(command) for command in commands]))
 
     async def _propose(self, command: FundingCommand) -> bool:
         events = await self._submit(command)
@@ -124,20 +144,53 @@ class SigningDriver(ABC, Generic[AnyFacts]):
             )
         return bool(events) and refused is None
 
-    async def _send(self, effect: Send) -> bool:
-        result = await self._chain.send(bytes.fromhex(effect.signed))
-        if result.outcome.taken:
-            return await self._propose(effect.then)
-        detail = f"{result.outcome.value} {result.detail}".strip()
-        self._alarm(Alarm(name="not_taken", subject=effect.tx_id, detail=detail))
-        return False
+    async def _send_all(self, sends: Sequence[Send]) -> bool:
+        taken = []
+        results = await self._chain.send_all([bytes.fromhex(send.signed) for send in sends])
+        for send, result in zip(sends, results, strict=True):
+            if result.outcome.taken:
+                taken.append(send.then)
+                continue
+            detail = f"{result.outcome.value} {result.detail}".strip()
+            self._alarm(Alarm(name="not_taken", subject=send.tx_id, detail=detail))
+        return await self._propose_all(taken)
 
-    async def _ask(self, ask: Ask, facts: AnyFacts) -> bool:
+    async def _ask_all(self, asks: Sequence[Ask], facts: AnyFacts) -> bool:
+        """Have them signed in turn up to the first that fails, and journal those together.
+
+        What comes after a failure is not signed: its slot would have a free one before it.
+        """
+        built = await _together([self._build(ask) for ask in asks])
+        commands: list[FundingCommand] = []
+        refused: tuple[Ask, str] | None = None
         try:
-            unsigned = ask.unsigned or await self._chain.build(ask.order)
+            for ask, unsigned in zip(asks, built, strict=True):
+                if isinstance(unsigned, str):
+                    refused = ask, unsigned
+                    break
+                command = await self._signature(ask, unsigned)
+                if command is None:
+                    break
+                commands.append(command)
+        except SignerSilentError:
+            await self._propose_all(commands)
+            raise
+        changed = await self._propose_all(commands)
+        if refused is not None:
+            ask, why = refused
+            self._alarm(Alarm(name="foretold_to_fail", subject=ask.payment, detail=why))
+            changed = await self._foretold(ask, facts, why) or changed
+        return changed
+
+    async def _build(self, ask: Ask) -> Unsigned | str:
+        """Return what is to be signed, or why the chain foretells that it fails."""
+        try:
+            return ask.unsigned or await self._chain.build(ask.order)
         except RefusedError as error:
-            self._alarm(Alarm(name="foretold_to_fail", subject=ask.payment, detail=str(error)))
-            return await self._foretold(ask, facts, str(error))
+            return str(error)
+
+    async def _signature(self, ask: Ask, unsigned: Unsigned) -> FundingCommand | None:
+        """Return what journals the signed bytes; None, and an alarm, if there are none."""
         request = Sign(
             network=self._follower.network,
             payment=ask.payment,
@@ -146,17 +199,17 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         )
         answer = await self._signer.ask(request)
         if isinstance(answer, Signed):
-            return await self._journal(ask, answer.signed, unsigned.max_cost)
+            return self._checked(ask, answer.signed, unsigned.max_cost)
         detail = ""
         if isinstance(answer, Refused):
             earlier = await self._signed_before(ask, answer)
             if earlier is not None:
-                return await self._propose(earlier)
+                return earlier
             detail = f"{answer.reason.value} {answer.detail}"
         self._alarm(Alarm(name="not_signed", subject=ask.payment, detail=detail.strip()))
-        return False
+        return None
 
-    async def _journal(self, ask: Ask, signed: str, max_cost: int) -> bool:
+    def _checked(self, ask: Ask, signed: str, max_cost: int) -> FundingCommand | None:
         decoded = self._chain.decode(bytes.fromhex(signed))
         order = ask.order
         right = (decoded.payee, decoded.contract, decoded.units, decoded.slots) == (
@@ -167,8 +220,8 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         )
         if not right:
             self._alarm(Alarm(name="strange_signature", subject=ask.payment, detail=decoded.tx_id))
-            return False
-        return await self._propose(prepare(ask.target, attempt_of(decoded, signed, max_cost)))
+            return None
+        return prepare(ask.target, attempt_of(decoded, signed, max_cost))
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm not in self._alarmed:
@@ -176,3 +229,16 @@ class SigningDriver(ABC, Generic[AnyFacts]):
                 self._alarmed.clear()
             self._alarmed.add(alarm)
             _log.warning(f"payouts.{alarm.name}", subject=alarm.subject, detail=alarm.detail)
+
+
+def _of(kind: type[Result], effects: Sequence[object]) -> list[Result]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+async def _together(calls: Sequence[Coroutine[object, object, Result]]) -> list[Result]:
+    """Return all results; a failure is raised once none of the others is under way any more."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in found if not isinstance(one, BaseException)]

@@ -238,9 +238,6 @@ class UtxoEndpoint:
     async def receipts(self, tx_ids: Sequence[str]) -> tuple[Receipt | None, ...]:
         return tuple([await self.receipt(tx_id) for tx_id in tx_ids])
 
-    async def send_all(self, signed: Sequence[bytes]) -> tuple[SendResult, ...]:
-        return tuple([await self.send(each) for each in signed])
-
     async def send(self, signed: bytes) -> SendResult:
         tx_id = decode_signed(signed, self._prefix).tx_id
         try:
