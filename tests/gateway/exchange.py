@@ -17,7 +17,7 @@ from seawall.core.state_digest import digest_identity, digest_spot
 from seawall.gateway.app import App, create_app
 from seawall.gateway.operator import HEADER, read_token
 from seawall.gateway.settings import GatewaySettings, ThrottleSettings
-from seawall.gateway.treasury_port import DepositAddresses
+from seawall.gateway.treasury_port import DepositAddresses, Reconciling
 from seawall.model.commands import ListAsset, ListMarket
 from seawall.model.ids import AssetCode, Symbol
 from seawall.model.instruments import Asset, Instrument
@@ -212,6 +212,7 @@ async def open_exchange(
     ticks: bool = False,
     open_journal: OpenJournal | None = None,
     addresses: DepositAddresses | None = None,
+    reconciling: Reconciling | None = None,
 ) -> AsyncIterator[Exchange]:
     """Open a node with three markets, and a gateway over it."""
     clock = clock or ManualClock(START_NS)
@@ -221,7 +222,7 @@ async def open_exchange(
     settings = GatewaySettings(
         data=data, port=0, demo=demo, throttle=throttle or ThrottleSettings()
     )
-    app = create_app(node, settings, addresses=addresses)
+    app = create_app(node, settings, addresses=addresses, reconciling=reconciling)
     if not node.spot.markets:
         for code, name, decimals in ASSETS:
             await node.submit_spot(

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from tests.gateway.exchange import Exchange, User, open_exchange
 
-from seawall.gateway.treasury_port import AddressRefusedError, TreasuryOffError
+from seawall.gateway.treasury_port import (
+    AddressRefusedError,
+    TopUpRefusedError,
+    TreasuryOffError,
+)
 from seawall.model.commands import ListAsset
 from seawall.model.funding import Attempt, Listing, Network, NetworkKind, Service, Vault
 from seawall.model.funding_commands import (
@@ -16,12 +20,14 @@ from seawall.model.funding_commands import (
     ListNetwork,
     OfferAsset,
     PrepareWithdrawal,
+    RecordTopUp,
     SeeDeposit,
     SetAddressWait,
     SettleWithdrawal,
 )
 from seawall.model.ids import AssetCode
 from seawall.node.clock import ManualClock
+from seawall.node.node import Node
 
 ETHER = 10**18
 FINALITY = 3
@@ -60,6 +66,9 @@ class MadeUpTreasury:
 
     def __init__(self) -> None:
         self.reasons: dict[tuple[str, Service], str] = {}
+        self.node: Node | None = None
+        self.sent: dict[str, int] = {}
+        """What cold storage has sent, by transaction."""
         self.slow = ""
 
     async def derive(self, network: str, index: int) -> str:
@@ -79,6 +88,26 @@ class MadeUpTreasury:
     def off(self, network: str, service: Service) -> str:
         return self.reasons.get((network, service), "")
 
+    async def reconcile(self) -> None:
+        raise TreasuryOffError("nothing is real here")
+
+    def hot_wallet(self, network: str) -> str:
+        return f"hot wallet of {network}"
+
+    async def record_top_up(self, network: str, tx_id: str, person: str) -> None:
+        if tx_id not in self.sent or self.node is None:
+            raise TopUpRefusedError("no such transaction stands in a block")
+        command = RecordTopUp(
+            network=network,
+            asset=AssetCode("ETH"),
+            atoms=self.sent[tx_id],
+            tx_id=tx_id,
+            confirmations=FINALITY,
+            cost=0,
+            person=person,
+        )
+        assert (await self.node.submit_funding(command)).answer is None
+
 
 @asynccontextmanager
 async def open_bank(
@@ -86,7 +115,11 @@ async def open_bank(
 ) -> AsyncIterator[Exchange]:
     """Open an exchange whose funding cell is set up; its relay runs."""
     addresses = MadeUpTreasury() if treasury else None
-    async with open_exchange(data, clock=clock, addresses=addresses) as exchange:
+    async with open_exchange(
+        data, clock=clock, addresses=addresses, reconciling=addresses
+    ) as exchange:
+        if addresses is not None:
+            addresses.node = exchange.node
         for asset in exchange.node.spot.assets.values():
             await act(exchange, ListAsset(asset=asset))
         await act(exchange, ListNetwork(network=NETWORK))

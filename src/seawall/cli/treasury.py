@@ -13,7 +13,11 @@ import structlog
 
 from seawall.cli.treasury_definitions import NetworkPlan
 from seawall.cli.treasury_note import ScanNote
-from seawall.gateway.treasury_port import AddressRefusedError, TreasuryOffError
+from seawall.gateway.treasury_port import (
+    AddressRefusedError,
+    TopUpRefusedError,
+    TreasuryOffError,
+)
 from seawall.model.funding import NetworkKind, Service, ServiceStatus
 from seawall.model.funding_commands import SetService
 from seawall.node.errors import NodeError
@@ -29,6 +33,7 @@ from seawall.treasury.signer.client import SignerClient, SignerSilentError
 from seawall.treasury.signer.messages import Answer, AskWho, Request, Who
 from seawall.treasury.signer.protocol import ProtocolError, load_token
 from seawall.treasury.sweeps import SweepSettings
+from seawall.treasury.top_ups import TopUpError
 
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 10.0
@@ -153,6 +158,19 @@ class NetworkRunner:
         except (UnknownError, SignerSilentError) as error:
             raise TreasuryOffError(f"{self._code}: {error}") from None
 
+    def hot_wallet(self) -> str:
+        return "" if self._treasury is None else self._treasury.hot_wallet
+
+    async def record_top_up(self, tx_id: str, person: str) -> None:
+        if self._treasury is None:
+            raise TreasuryOffError(f"{self._code}: {self._why}")
+        try:
+            await self._treasury.record_top_up(tx_id, person)
+        except TopUpError as error:
+            raise TopUpRefusedError(str(error)) from None
+        except UnknownError as error:
+            raise TreasuryOffError(f"{self._code}: {error}") from None
+
     # The task
 
     async def _run(self) -> None:
@@ -259,6 +277,13 @@ class Treasuries:
     async def reconcile(self) -> None:
         for runner in self._runners.values():
             await runner.reconcile()
+
+    def hot_wallet(self, network: str) -> str:
+        runner = self._runners.get(network)
+        return "" if runner is None else runner.hot_wallet()
+
+    async def record_top_up(self, network: str, tx_id: str, person: str) -> None:
+        await self._runner(network).record_top_up(tx_id, person)
 
     def _runner(self, network: str) -> NetworkRunner:
         runner = self._runners.get(network)

@@ -237,6 +237,10 @@ def treasury_off(reason: str) -> ApiError:
     return ApiError(UNAVAILABLE, -4019, f"Not at present: {reason}.")
 
 
+def not_booked(reason: str) -> ApiError:
+    return bad(-1130, f"Data sent for parameter 'transaction' is not valid: {reason}.")
+
+
 def not_listed() -> ApiError:
     return bad(-4018, "We don't have this asset.")
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import Route
 
+from seawall.core.top_ups import top_ups
 from seawall.core.withdrawal_queue import outlook
 from seawall.core.withdrawals import hot_cover
 from seawall.gateway import errors
@@ -14,7 +15,7 @@ from seawall.gateway.context import Context
 from seawall.gateway.encode import amount_text
 from seawall.gateway.methods.deposits import address_of
 from seawall.gateway.operator import Operator, refuse_rejected
-from seawall.gateway.treasury_port import TreasuryOffError
+from seawall.gateway.treasury_port import TopUpRefusedError, TreasuryOffError
 from seawall.model.amounts import DecimalPrecisionError, DecimalSyntaxError, parse_decimal
 from seawall.model.funding import Service, ServiceStatus, Vault
 from seawall.model.funding_commands import (
@@ -54,6 +55,16 @@ FUNDING_CALLS = (
         "POST /seawall/v1/operator/funding/address",
         '{"user", "network"}',
         "a user's deposit address, opened now if there is none",
+    ),
+    (
+        "GET /seawall/v1/operator/funding/top-ups",
+        "-",
+        "what the hot wallets lack, and what came from cold storage and is not booked",
+    ),
+    (
+        "POST /seawall/v1/operator/funding/top-ups",
+        '{"network", "transaction", "person"}',
+        "books a final transaction from cold storage to the hot wallet, as it stands on chain",
     ),
     (
         "GET /seawall/v1/operator/funding/reconcile",
@@ -103,6 +114,12 @@ class Owner(Struct, forbid_unknown_fields=True):
     network: str
 
 
+class Arrived(Struct, forbid_unknown_fields=True):
+    network: str
+    transaction: str
+    person: str
+
+
 class FundingDesk:
     """The operators' calls about money in and out."""
 
@@ -120,6 +137,8 @@ class FundingDesk:
             Route(f"{at}/resume", guarded(self.resume), methods=["POST"]),
             Route(f"{at}/capital", guarded(self.capital), methods=["POST"]),
             Route(f"{at}/address", guarded(self.address), methods=["POST"]),
+            Route(f"{at}/top-ups", guarded(self.top_ups), methods=["GET"]),
+            Route(f"{at}/top-ups", guarded(self.record_top_up), methods=["POST"]),
             Route(f"{at}/reconcile", guarded(self.reconciled), methods=["GET"]),
             Route(f"{at}/reconcile", guarded(self.reconcile), methods=["POST"]),
         ]
@@ -185,6 +204,43 @@ class FundingDesk:
             raise errors.invalid_value("network")
         address = await address_of(self._context, user.user_id, wanted.network)
         return {"user": wanted.user, "network": wanted.network, "address": address}
+
+    async def top_ups(self, _: Request) -> object:
+        state, reconciling = self._context.node.funding, self._context.reconciling
+        return {
+            "asOf": state.at_ns // 1_000_000,
+            "topUps": [
+                {
+                    "asset": row.asset,
+                    "network": row.network,
+                    "hot": self._amount(row.asset, row.hot),
+                    "floor": self._amount(row.asset, row.floor),
+                    "underWay": self._amount(row.asset, row.under_way),
+                    "waiting": row.waiting,
+                    "waitingAmount": self._amount(row.asset, row.waiting_atoms),
+                    "wanted": self._amount(row.asset, row.wanted),
+                    "cold": self._amount(row.asset, row.cold),
+                    "unbooked": self._amount(row.asset, row.unbooked),
+                    "to": "" if reconciling is None else reconciling.hot_wallet(row.network),
+                }
+                for row in top_ups(state)
+            ],
+        }
+
+    async def record_top_up(self, request: Request) -> object:
+        wanted = await self._operator.read(request, Arrived)
+        reconciling = self._context.reconciling
+        if reconciling is None:
+            raise errors.no_treasury()
+        if not wanted.person.strip():
+            raise errors.invalid_value("person")
+        try:
+            await reconciling.record_top_up(wanted.network, wanted.transaction, wanted.person)
+        except TopUpRefusedError as error:
+            raise errors.not_booked(str(error)) from None
+        except TreasuryOffError as error:
+            raise errors.treasury_off(str(error)) from None
+        return await self.top_ups(request)
 
     async def reconciled(self, _: Request) -> object:
         listings = self._context.node.funding.book.listings.values()

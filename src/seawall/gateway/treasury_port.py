@@ -16,6 +16,10 @@ class TreasuryOffError(Exception):
     """The network's treasury cannot do it now; the message says why, in words for users."""
 
 
+class TopUpRefusedError(ValueError):
+    """The transaction is not, or not yet, a top-up that can be booked; the message says why."""
+
+
 class DepositAddresses(Protocol):
     """Derives the users' addresses, and knows an address when it sees one."""
 
@@ -43,11 +47,22 @@ class DepositAddresses(Protocol):
 
 
 class Reconciling(Protocol):
-    """Compares chains and ledger when asked, besides doing so all the time."""
+    """Compares chains and ledger when asked, besides doing so all the time; books top-ups."""
 
     async def reconcile(self) -> None:
         """Report each listing's balances on chain to the funding cell; return when that is done.
 
         Raises TreasuryOffError where no figure can be had now.
+        """
+        ...
+
+    def hot_wallet(self, network: str) -> str:
+        """Return the address that cold storage sends to; "" while it is not known."""
+        ...
+
+    async def record_top_up(self, network: str, tx_id: str, person: str) -> None:
+        """Book a final transaction that brought money from cold storage to the hot wallet.
+
+        Raises TopUpRefusedError, or TreasuryOffError where the chain cannot be asked now.
         """
         ...

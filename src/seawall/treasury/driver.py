@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from seawall.core.funding_state import FundingState
 from seawall.model.commands import Command
-from seawall.model.events import Event
+from seawall.model.events import CommandRejected, Event
 from seawall.model.funding_commands import FundingCommand
 from seawall.model.funding_events import ServiceChanged, WithdrawalChanged
 from seawall.node.errors import NodeError
@@ -27,6 +27,7 @@ from seawall.treasury.scanner import Alarm, DepositScanner
 from seawall.treasury.scanning import scan
 from seawall.treasury.signing_driver import Asker, Submit
 from seawall.treasury.sweeps import SweepSettings
+from seawall.treasury.top_ups import TopUpError, record_top_up
 from seawall.treasury.treasury_driver import TreasuryDriver
 from seawall.treasury.utxo import CoinChain
 from seawall.treasury.utxo_driver import UtxoPayoutDriver, UtxoTreasuryDriver
@@ -77,6 +78,7 @@ class NetworkTreasury:
         self._network = network
         self._chain = chain
         self._note = note
+        self._wallets = settings.wallets
         self._turn = asyncio.Lock()
         self._scanner = DepositScanner(
             node.funding,
@@ -132,6 +134,24 @@ class NetworkTreasury:
                 if scanned is not None and await self._driver.reconcile(scanned):
                     return
         raise UnknownError("chain and ledger do not stand still long enough to be compared")
+
+    @property
+    def hot_wallet(self) -> str:
+        """Return where cold storage sends to."""
+        return self._wallets.hot[0]
+
+    async def record_top_up(self, tx_id: str, person: str) -> None:
+        """Book a transaction from cold storage; raises TopUpError, or UnknownError."""
+        async with self._turn:
+            head = await self._chain.head()
+            receipt = await self._chain.receipt(tx_id)
+            if receipt is None:
+                raise TopUpError("no such transaction stands in a block")
+            state, wallets = self._node.funding, self._wallets
+            for command in record_top_up(state, self._network, wallets, receipt, head, person):
+                (first, *_) = await self._submit(command)
+                if isinstance(first, CommandRejected):
+                    raise TopUpError(f"{first.reason.value} {first.detail}".strip())
 
     async def _scan(self) -> None:
         await scan(self._chain, self._scanner, self._submit, self._alarm)

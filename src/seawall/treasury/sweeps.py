@@ -54,16 +54,6 @@ class SweepFacts(Struct, frozen=True, kw_only=True):
     """Native units at each address."""
 
 
-class TopUp(Struct, frozen=True, kw_only=True):
-    """What people are asked to send from cold to hot."""
-
-    asset: str
-    network: str
-    atoms: int
-    waiting: int
-    """Withdrawals that wait in the queue."""
-
-
 class Standing(Struct):
     """What the ledger knows of deposit addresses."""
 
@@ -242,26 +232,6 @@ def on_its_way_to_cold(state: FundingState, terms: Listing) -> bool:
         and move.state in (VaultMoveState.PREPARED, VaultMoveState.BROADCAST)
         for move in state.book.moves.values()
     )
-
-
-def top_ups(state: FundingState, network: str) -> list[TopUp]:
-    """Return what the hot wallet lacks for all that waits in its queues."""
-    wanted = []
-    for listing in state.book.listings.values():
-        if listing.listing.network != network or not listing.queue:
-            continue
-        rows = [state.book.withdrawals[number] for number in listing.queue]
-        lacking = sum(row.atoms - row.fee for row in rows) - hot_cover(state, listing)
-        if lacking > 0:
-            wanted.append(
-                TopUp(
-                    asset=listing.listing.asset,
-                    network=network,
-                    atoms=lacking,
-                    waiting=len(rows),
-                )
-            )
-    return wanted
 
 
 def atoms_per_unit(state: FundingState, listing: Listing) -> int:

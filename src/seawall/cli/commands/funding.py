@@ -141,6 +141,38 @@ def resume(
     return _tell_listing(operator(data).post("funding/resume", body), json=json)
 
 
+def top_ups(*, data: Data = Path(DEFAULT_DATA), json: Json = False) -> int:
+    """Show what the hot wallets lack, and what came from cold storage and is not booked.
+
+    Wanted is what brings a hot wallet to its floor once all that waits has been paid.
+    """
+    return _tell_top_ups(operator(data).get("funding/top-ups"), json=json)
+
+
+def topped_up(
+    network: str,
+    transaction: str,
+    /,
+    *,
+    person: str,
+    data: Data = Path(DEFAULT_DATA),
+    json: Json = False,
+) -> int:
+    """Book a final transaction from cold storage to the hot wallet, as it stands on chain.
+
+    Parameters
+    ----------
+    network
+        The network's code.
+    transaction
+        Its id.
+    person
+        Who books it.
+    """
+    body = {"network": network.upper(), "transaction": transaction, "person": person}
+    return _tell_top_ups(operator(data).post("funding/top-ups", body), json=json)
+
+
 def reconcile(*, now: bool = False, data: Data = Path(DEFAULT_DATA), json: Json = False) -> int:
     """Show how chain and ledger compare; exit 1 if they differ anywhere.
 
@@ -163,6 +195,29 @@ def reconcile(*, now: bool = False, data: Data = Path(DEFAULT_DATA), json: Json 
             )
         human.print(table)
     return int(bool(differ))
+
+
+def _tell_top_ups(found: Row, *, json: bool) -> int:
+    if json:
+        print_json(found)
+        return 0
+    names = ("asset", "network", "hot", "floor", "under way", "waiting", "wanted", "cold")
+    table = Table(*names, "send to", "not booked", box=None)
+    for row in found["topUps"]:
+        table.add_row(
+            row["asset"],
+            row["network"],
+            row["hot"],
+            row["floor"],
+            row["underWay"],
+            f"{row['waitingAmount']} in {row['waiting']}",
+            row["wanted"],
+            row["cold"],
+            row["to"] or "-",
+            row["unbooked"],
+        )
+    human.print(table if found["topUps"] else "The hot wallets lack nothing.")
+    return 0
 
 
 def _change(asset: str, network: str, person: str, reason: str, service: str) -> Row:
