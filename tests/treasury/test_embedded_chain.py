@@ -1,7 +1,9 @@
 """The embedded chain does what Anvil does: the same contract, the same stories, over it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -22,10 +24,21 @@ bench = test_evm.bench
 chain = test_scanner_evm.chain
 
 
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Run one process for all tests: starting takes it longer than most of them take."""
+    command = [sys.executable, "-m", "seawall.lab.ethchain_server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline().rpartition(":")[2])
+        process.terminate()
+
+
 @pytest_asyncio.fixture
-async def devchain(tmp_path: Path) -> AsyncIterator[DevChain]:
-    made = EmbeddedDevChain(tmp_path / "chain")
-    await made.start()
+async def devchain(tmp_path: Path, port: int) -> AsyncIterator[DevChain]:
+    made = EmbeddedDevChain(tmp_path / "chain", port=port)
+    await made.connect()
+    await made.rpc("anvil_reset")
     yield made
     await made.stop()
 
@@ -56,6 +69,8 @@ async def test_without_anvil_the_embedded_chain_serves_and_its_folder_stays_with
     await chain.mine()
     head = await chain.rpc("eth_getBlockByNumber", "latest", True)
     assert {one["hash"] for one in head["transactions"]} == {paid, lost}
+    with pytest.raises(DevChainError, match="not reset"):
+        await chain.rpc("anvil_reset")
     await chain.pay(chain.accounts[4], 5)
     await chain.kill()
 
@@ -87,7 +102,7 @@ async def test_a_block_comes_by_the_clock(tmp_path: Path) -> None:
     chain = EmbeddedDevChain(tmp_path, block_s=0.05)
     await chain.start()
     tx_id = await chain.pay(chain.accounts[1], 5)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await chain.rpc("eth_getTransactionReceipt", tx_id) is None:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
     await chain.stop()

@@ -101,6 +101,10 @@ class DevChain:
             raise DevChainError(
                 f"{self.program} did not start in {START_S:g} s: {_tail(log)}"
             ) from None
+        await self.connect()
+
+    async def connect(self) -> None:
+        """Use the chain that answers at the port, whoever started it."""
         self._client = httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False)
         self.accounts = [to_checksum_address(name) for name in await self.rpc("eth_accounts")]
 

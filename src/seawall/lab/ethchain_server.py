@@ -59,18 +59,16 @@ class Node:
 
     def __init__(self, store: ChainStore, chain_id: int) -> None:
         self._keys = known_keys()
-        self._chain = EthChain(
-            store, chain_id=chain_id, wealth=dict.fromkeys(self._keys, WEALTH), at_s=_now_s()
-        )
-        chain = self._chain
+        self._chain_id = chain_id
+        self._chain = self._begin(store)
         self._methods: dict[str, Callable[..., Any]] = {
             "web3_clientVersion": lambda: "seawall-embedded-chain",
             "net_version": lambda: str(chain_id),
             "eth_chainId": lambda: hex(chain_id),
             "eth_syncing": lambda: False,
             "eth_accounts": lambda: [hexed(account) for account in self._keys],
-            "eth_blockNumber": lambda: chain.head["number"],
-            "eth_gasPrice": lambda: hex(int(chain.head["baseFeePerGas"], 16) + TIP),
+            "eth_blockNumber": lambda: self._chain.head["number"],
+            "eth_gasPrice": lambda: hex(int(self._chain.head["baseFeePerGas"], 16) + TIP),
             "eth_maxPriorityFeePerGas": lambda: hex(TIP),
             "eth_feeHistory": self._fee_history,
             "eth_getBlockByNumber": self._block,
@@ -83,16 +81,21 @@ class Node:
             "eth_estimateGas": self._gas,
             "eth_getLogs": self._logs,
             "eth_getTransactionByHash": self._transaction,
-            "eth_getTransactionReceipt": chain.store.receipt,
+            "eth_getTransactionReceipt": self._receipt,
             "eth_getRawTransactionByHash": self._raw,
-            "eth_sendRawTransaction": lambda raw: chain.send(_bytes(raw)),
+            "eth_sendRawTransaction": lambda raw: self._chain.send(_bytes(raw)),
             "eth_sendTransaction": self._send,
             "evm_mine": self.mine,
             "anvil_mine": self.mine,
             "anvil_reorg": self._reorganise,
+            "anvil_reset": self._reset,
             "anvil_setBalance": self._set_balance,
             "anvil_setNextBlockBaseFeePerGas": self._set_base_fee,
         }  # fmt: skip
+
+    def _begin(self, store: ChainStore) -> EthChain:
+        wealth = dict.fromkeys(self._keys, WEALTH)
+        return EthChain(store, chain_id=self._chain_id, wealth=wealth, at_s=_now_s())
 
     def answer(self, call: Any) -> Document:
         """Return the reply to one call; a broken one is told what is wrong with it."""
@@ -225,6 +228,9 @@ class Node:
             return transaction_document(waiting.transaction, waiting.sender)
         return self._chain.store.transaction(tx_id)
 
+    def _receipt(self, tx_id: str) -> Document | None:
+        return self._chain.store.receipt(tx_id)
+
     def _raw(self, tx_id: str) -> str | None:
         waiting = self._chain.waiting(tx_id.lower())
         return hexed(waiting.raw) if waiting else self._chain.store.raw(tx_id)
@@ -269,6 +275,13 @@ class Node:
             raw = _bytes(what) if isinstance(what, str) else self._signed(what)
             content.setdefault(place, []).append(raw)
         self._chain.reorganise(_number(depth), content, _now_s())
+
+    def _reset(self, *_fork: Any) -> None:
+        """Begin a new chain in memory."""
+        if self._chain.store.kept:
+            raise CallError("a chain that is kept in a file is not reset")
+        self._chain.store.close()
+        self._chain = self._begin(ChainStore(None))
 
     def _set_balance(self, who: str, units: str | int) -> None:
         """Give an account a balance, in a block of its own."""

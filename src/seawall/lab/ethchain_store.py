@@ -28,6 +28,7 @@ class ChainStore(BaseDB):
     """py-evm's database, and the documents of the longest branch; `None` keeps it in memory."""
 
     def __init__(self, path: Path | None) -> None:
+        self.kept = path is not None
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         # Play money: a power cut may cost blocks, the end of the process may not.
