@@ -120,6 +120,8 @@ class Activity:
         self._first: int | None = None
         self._last_s: float | None = None
         self._rates: Rates | None = None
+        self._learned_s = 0.0
+        """Up to when the rates know; they are learned anew an hour later."""
 
     def begin(self, at_s: float) -> None:
         """Say since when everything sent is known."""
@@ -135,7 +137,8 @@ class Activity:
             for unseen in range(int(sent.after_s // BIN_S), last + 1):
                 self._unseen[unseen] = None
         self._last_s = max(sent.until_s, self._last_s or sent.until_s)
-        self._rates = None
+        if self._last_s - self._learned_s >= HOUR_S:
+            self._rates = None
 
     @property
     def since_s(self) -> float | None:
@@ -163,6 +166,7 @@ class Activity:
             return None
         if self._rates is None:
             self._rates = self._learn()
+            self._learned_s = self._last_s or 0.0
         return self._rates
 
     def silences_per_year(self) -> float:
@@ -173,7 +177,7 @@ class Activity:
         if self._first is None or self._last_s is None:
             return
         first = math.ceil((self._last_s - self._weeks * WEEK_S) / BIN_S)
-        if first > self._first:
+        if first >= self._first + HOUR_S // BIN_S:
             self._first = first
             self._counts = {at: count for at, count in self._counts.items() if at >= first}
             self._unseen = {at: None for at in self._unseen if at >= first}

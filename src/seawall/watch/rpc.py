@@ -113,6 +113,10 @@ class Rpc:
             if answer.status_code >= 400:
                 raise RpcError(f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip())
             return answer.json()
+        except httpx.TimeoutException:
+            raise RpcError("no answer in time") from None
+        except httpx.ConnectError:
+            raise RpcError("no connection") from None
         except httpx.HTTPError as error:
             # Its own text may have the address.
             raise RpcError(type(error).__name__) from None

@@ -67,7 +67,7 @@ ENGLISH: Final[Words] = MappingProxyType({
     "failed": "it failed",
     "other": "العربية",
     "trouble": "Trouble",
-    "unknown": "unknown",
+    "not_known": "unknown",
     "less": "less than 1 in a billion",
     "one_in": "1 in",
     "health.current": "current",
@@ -128,7 +128,7 @@ ARABIC: Final[Words] = MappingProxyType({
     "failed": "فشلت",
     "other": "English",
     "trouble": "مشكلة",
-    "unknown": "غير معروف",
+    "not_known": "غير معروف",
     "less": "أقل من 1 في المليار",
     "one_in": "1 من",
     "health.current": "حديثة",
@@ -140,7 +140,7 @@ ARABIC: Final[Words] = MappingProxyType({
 
 BOOK: Final[Mapping[str, Words]] = MappingProxyType({"en": ENGLISH, "ar": ARABIC})
 
-SECONDS: Final = {"en": ("d", "h", "min", "s"), "ar": ("ي", "س", "د", "ث")}
+SECONDS: Final = {"en": ("d", "h", "min", "s"), "ar": ("يوم", "ساعة", "دقيقة", "ثانية")}
 
 
 def headline(report: Report, language: str) -> str:
@@ -169,7 +169,7 @@ def chance(probability: float | None, language: str) -> str:
     """Return a probability as people say it."""
     words = BOOK[language]
     if probability is None:
-        return words["unknown"]
+        return words["not_known"]
     if probability >= 0.01:
         return f"{probability:.0%}"
     if probability < 1e-9:
@@ -180,7 +180,7 @@ def chance(probability: float | None, language: str) -> str:
 def span(seconds: float | None, language: str) -> str:
     """Return a duration in its two greatest units."""
     if seconds is None:
-        return BOOK[language]["unknown"]
+        return BOOK[language]["not_known"]
     whole = int(seconds)
     counts = (whole // 86_400, whole // 3_600 % 24, whole // 60 % 60, whole % 60)
     first = next((place for place, count in enumerate(counts) if count), 3)
@@ -195,11 +195,11 @@ def span(seconds: float | None, language: str) -> str:
 def moment(at_s: float | None, language: str) -> str:
     """Return a time in UTC."""
     if at_s is None:
-        return BOOK[language]["unknown"]
+        return BOOK[language]["not_known"]
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def rate(per_hour: float | None, language: str) -> str:
     if per_hour is None:
-        return BOOK[language]["unknown"]
+        return BOOK[language]["not_known"]
     return f"{per_hour:,.0f}" if per_hour >= 10 else f"{per_hour:.2g}"
