@@ -274,18 +274,17 @@ class EtcdJournal:
                 "Txn", self._transaction(batch, before), total_s=self._answer_s
             )
         except EtcdFullError as error:
-            return await self._settle(batch, error, doubted=doubted or error.doubt)
+            return await self._settle(batch, doubted=doubted or error.doubt, full=error)
         except EtcdError as error:
             if doubted or error.doubt:
                 raise JournalUnknownError(str(error)) from error
             self._doubted = b""
             raise _journal_error(error) from error
-        if reply.message.succeeded:
-            self._doubted = b""
-            self._head = batch.head
-            return batch.head
-        found = kvs(reply.message)
-        return self._decide(batch, head_of(found[0]), found[1], doubted=doubted or reply.doubt)
+        if not reply.message.succeeded:
+            return await self._settle(batch, doubted=doubted or reply.doubt)
+        self._doubted = b""
+        self._head = batch.head
+        return batch.head
 
     def _transaction(self, batch: Batch, before: Head) -> Any:
         """Return the one transaction that an append is."""
@@ -306,44 +305,45 @@ class EtcdJournal:
         return rpc.TxnRequest(
             compare=[unchanged],
             success=[rpc.RequestOp(request_put=row), rpc.RequestOp(request_put=head)],
-            failure=self._look(batch).success,
         )
 
-    def _look(self, batch: Batch) -> Any:
-        """Return what to read where the batch belongs."""
-        return reads(
+    async def _settle(
+        self, batch: Batch, *, doubted: bool, full: EtcdFullError | None = None
+    ) -> Head:
+        """Read what stands where the batch belongs: return its head, or raise what is true.
+
+        `doubted` says that an earlier attempt was not answered; `full`, that etcd answered with a
+        full quota, which it also does after carrying out the transaction that fills it.
+        """
+        look = reads(
             rpc.RangeRequest(key=self.keys.head),
             rpc.RangeRequest(
                 key=self.keys.batch(batch.first), range_end=self.keys.batches_end, limit=1
             ),
         )
-
-    async def _settle(self, batch: Batch, error: EtcdError, *, doubted: bool) -> Head:
-        """Read what came of an append that etcd answered with a full quota: it may stand there."""
         try:
-            reply = await self.client.call("Txn", self._look(batch), total_s=self._answer_s)
-        except EtcdError as second:
-            raise JournalUnknownError(f"{error}; {second}") from second
-        found = kvs(reply.message)
+            found, _ = await self._ask(look)
+        except JournalError as error:
+            raise JournalUnknownError(f"{full or 'refused'}; {error}") from error
         head = head_of(found[0])
-        if head.sequence >= batch.first:
-            return self._decide(batch, head, found[1], doubted=True)
-        if doubted:
-            raise JournalUnknownError(f"{error}, and an earlier attempt was not answered")
-        self._doubted = b""
-        raise JournalFullError(str(error)) from error
-
-    def _decide(self, batch: Batch, head: Head, found: Sequence[Any], *, doubted: bool) -> Head:
-        """Return the head if the batch stands in the journal; raise what is true instead."""
         self._saw(head)
-        if head.sequence < batch.first:
-            # Whoever reads the head finds it at or past what the comparison did not find.
+        if head.sequence >= batch.first:
+            return self._decide(batch, head, found[1], doubted=doubted or full is not None)
+        if full is None:
+            # The comparison failed, so the journal had another end than this one.
             raise JournalDamagedError(
                 f"etcd: {self.keys.cell} ends at {head.sequence} with another hash than the one"
                 f" that was durable.  {HELP}"
             )
+        if doubted:
+            raise JournalUnknownError(f"{full}, and an earlier attempt was not answered")
+        self._doubted = b""
+        raise JournalFullError(str(full)) from full
+
+    def _decide(self, batch: Batch, head: Head, found: Sequence[Any], *, doubted: bool) -> Head:
+        """Return the head if what stands there is the batch, by this writer; else it lost."""
         there = decode_batch(self.keys, found[0].key, found[0].value) if found else None
-        if doubted and there is not None and there.first > batch.first:
+        if doubted and (there is None or there.first > batch.first):
             raise JournalUnknownError(
                 f"etcd: entry {batch.first} has gone to the archive before it could be looked at"
             )
