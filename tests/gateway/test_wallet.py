@@ -165,6 +165,34 @@ async def test_a_withdrawal_once_from_either_wallet(bank: Exchange, alice: User)
     assert await refused(bank, "DELETE", "/seawall/v1/withdrawals", alice, id=first["id"]) == -4031
 
 
+async def test_balances_are_worth_bitcoin_at_last_trades(bank: Exchange) -> None:
+    alice = await client(bank, "alice", ETH="10", LTC="3", BTC="1.5", USDT="100")
+    bob = await bank.add_user("bob", BTC="1", USDT="100000")
+    path = "/sapi/v3/asset/getUserAsset"
+
+    async def worth(**params: str) -> dict[str, str]:
+        rows = await good(bank, "POST", path, alice, **params)
+        return {row["asset"]: row["btcValuation"] for row in rows}
+
+    assert set((await worth()).values()) == {"0"}, "only when it is asked for"
+    before = await worth(needBtcValuation="true")
+    assert before == {"ETH": "0", "LTC": "0", "BTC": "1.50000000", "USDT": "0"}
+    await bank.limit(bob, "SELL", "0.001", "50000")
+    await bank.limit(alice, "BUY", "0.001", "50000")
+    await bank.limit(bob, "BUY", "1", "2500", symbol="ETHUSDT")
+    await bank.limit(alice, "SELL", "1", "2500", symbol="ETHUSDT")
+    after = await worth(needBtcValuation="true", asset="ETH")
+    # 9 ETH at 2,500 USDT, and 50,000 USDT for a bitcoin.
+    assert after == {"ETH": "0.45000000"}
+    assert (await worth(needBtcValuation="true"))["LTC"] == "0", "it never traded"
+    assert await refused(bank, "POST", path, alice, needBtcValuation="perhaps") == -1130
+    await move(bank, alice, "MAIN_FUNDING", "4")
+    (funding,) = await good(
+        bank, "POST", "/sapi/v1/asset/get-funding-asset", alice, needBtcValuation="true"
+    )
+    assert funding["btcValuation"] == "0.20000000"
+
+
 async def test_high_fees_are_told_to_those_who_wait(bank: Exchange, alice: User) -> None:
     treasury = bank.app.context.addresses
     assert isinstance(treasury, MadeUpTreasury)

@@ -10,6 +10,7 @@ from seawall.gateway.methods.account import rate_text, tier_of
 from seawall.gateway.methods.networks import network_rows
 from seawall.gateway.methods.order_terms import known_market
 from seawall.gateway.params import Params
+from seawall.gateway.valuation import btc_valuation
 from seawall.model.ids import FUNDING
 
 
@@ -64,7 +65,7 @@ async def funding_assets(context: Context, caller: Caller, params: Params) -> ob
                 "locked": zero,
                 "freeze": zero,
                 "withdrawing": amount_text(asset, balance.held),
-                "btcValuation": "0",
+                "btcValuation": btc_valuation(context, params, code, balance.free + balance.held),
             }
         )
     return shown
@@ -118,7 +119,7 @@ async def user_assets(context: Context, caller: Caller, params: Params) -> objec
                 "freeze": zero,
                 "withdrawing": zero,
                 "ipoable": zero,
-                "btcValuation": "0",
+                "btcValuation": btc_valuation(context, params, code, balance.free + balance.held),
             }
         )
     return shown
@@ -151,7 +152,7 @@ METHODS = (
         security=Security.USER_DATA,
         weight=5,
         lenient=True,
-        params=frozenset({"asset"}),
+        params=frozenset({"asset", "needBtcValuation"}),
         summary="Balances above zero.",
     ),
     Method(
@@ -161,7 +162,7 @@ METHODS = (
         security=Security.USER_DATA,
         lenient=True,
         always=True,
-        params=frozenset({"asset"}),
+        params=frozenset({"asset", "needBtcValuation"}),
         summary="Balances of the funding wallet above zero; what is being withdrawn stands apart.",
     ),
     Method(
