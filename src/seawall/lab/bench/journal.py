@@ -35,7 +35,7 @@ WANTED: Final = 0.6
 async def run_journal(options: BenchOptions, progress: Progress) -> BenchResult:
     """Measure durable commands per second for several batch sizes."""
     folder = Path(await asyncio.to_thread(_folder, options))
-    payloads = _payloads(options.seed, max(BATCHES))
+    payloads = make_payloads(options.seed, max(BATCHES))
     rows = []
     try:
         for number, batch in enumerate(BATCHES):
@@ -72,7 +72,7 @@ def _folder(options: BenchOptions) -> str:
     return tempfile.mkdtemp(prefix="journal-", dir=build)
 
 
-def _payloads(seed: int, count: int) -> list[bytes]:
+def make_payloads(seed: int, count: int) -> list[bytes]:
     """Return real records: the bench's own order flow, encoded as the node does."""
     return [
         encode_record(SpotRecord(at_ns=START_NS + number, command=command_of(step)))
@@ -106,8 +106,8 @@ async def _measure(folder: Path, payloads: list[bytes], seconds: float) -> dict[
         "laid_out_per_s": round(laid_out.rate(len(payloads))),
         "of_growing": round(rate / growing.rate(len(payloads)), 3),
         "of_laid_out": round(rate / laid_out.rate(len(payloads)), 3),
-        "journal_p50_ms": _percentile_ms(ours, 50),
-        "journal_p99_ms": _percentile_ms(ours, 99),
+        "journal_p50_ms": percentile_ms(ours, 50),
+        "journal_p99_ms": percentile_ms(ours, 99),
     }
 
 
@@ -153,7 +153,7 @@ async def _journal_slice(journal: SqliteJournal, payloads: list[bytes]) -> list[
     return times
 
 
-def _percentile_ms(times: list[float], percent: int) -> float:
+def percentile_ms(times: list[float], percent: int) -> float:
     ordered = sorted(times)
     return round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1_000, 3)
 
