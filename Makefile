@@ -31,7 +31,8 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: build ## run an exchange with a living demo market (DATA, PORT)
+up: build ## run an exchange with a living demo market and a chain (DATA, PORT)
+	@$(MAKE) anvil || echo "Anvil cannot be had: the demo's chain is the slower one in Python." >&2
 	@$(RUN) up --demo --data "$(DATA)" --port $(PORT)
 
 .PHONY: dev
@@ -70,8 +71,8 @@ $(ANVIL): src/seawall/lab/anvil/package-lock.json
 	@touch $@
 
 .PHONY: bench
-bench: build ## measure engine, journal, API and recovery (docs/BENCHMARKS.md says how to read them)
-	@status=0; for what in engine journal api recovery; do \
+bench: build anvil ## measure every part (docs/BENCHMARKS.md says how to read it)
+	@status=0; for what in engine journal api recovery payouts reconcile transfer; do \
 		$(RUN) bench $$what --out bench/results || status=1; \
 	done; exit $$status
 

@@ -1,11 +1,18 @@
 """Where ccxt is to look: the only thing about it that is changed."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from tests.exchange import Account, Exchange
+from tests.exchange import Account
 
 
-def ccxt_config(exchange: Exchange, account: Account) -> dict[str, Any]:
+class Venue(Protocol):
+    """Whatever has an API."""
+
+    url: str
+    websocket_url: str
+
+
+def ccxt_config(exchange: Venue, account: Account) -> dict[str, Any]:
     """Return ccxt's options for spot trading on the exchange under test."""
     at, ws = exchange.url, exchange.websocket_url
     return {
