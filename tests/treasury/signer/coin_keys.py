@@ -35,7 +35,7 @@ SETTINGS = SignerSettings(
     networks={
         "LTC": NetworkLimits(
             prefix=PREFIX,
-            own=(HOT, COLD),
+            own=(COLD,),
             most_per_kvbyte=100_000,
             assets=(AssetLimits(payment_units=PAYMENT, window_units=WINDOW, window_s=WINDOW_S),),
         )

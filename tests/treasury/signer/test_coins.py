@@ -251,6 +251,8 @@ def test_only_our_own_coins_are_signed_for(desk: CoinDesk) -> None:
     assert desk.outcome(everything(HOT, at_first), "sweep", 1) == "unknown_source"
     assert desk.outcome(everything(ALICE, at_first), "sweep", 0) == "not_own_payee"
     assert desk.outcome(everything(COLD, at_first), "sweep", 0) == "Signed"
+    at_first = coin(1, owner=first)
+    assert desk.outcome(everything(HOT, at_first), "sweep/1", 0) == "Signed", "a key of its own"
 
 
 def test_limits_count_amounts_and_fees_and_survive_a_restart(desk: CoinDesk) -> None:

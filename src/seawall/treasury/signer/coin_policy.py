@@ -6,6 +6,7 @@ is remembered: told two different ones, a dishonest node could join two signatur
 of everything to the network's fee (CVE-2020-14199).
 """
 
+from collections.abc import Mapping
 from typing import Final, cast
 
 from seawall.treasury.chain import UtxoUnsigned
@@ -30,8 +31,12 @@ class _Coin:
 class CoinPolicy:
     """Judges requests; `record` everything it allowed once that is on disk."""
 
-    def __init__(self, settings: SignerSettings) -> None:
+    def __init__(
+        self, settings: SignerSettings, wallets: Mapping[str, frozenset[str]] | None = None
+    ) -> None:
+        """`wallets` are the keystore's own by network: what goes there stays ours."""
         self._settings = settings
+        self._wallets = wallets or {}
         self._coins: dict[tuple[str, str], _Coin] = {}
         self._payments: dict[tuple[str, str], list[Signature]] = {}
         self._windows = Windows()
@@ -71,7 +76,7 @@ class CoinPolicy:
         dearest = max((fee_of(each.plan) for each in earlier), default=-1)
         if read.fee <= dearest:
             return Refused(reason=Refusal.FEE_NOT_HIGHER)
-        free = bool(earlier) or read.void or read.content.payee in network.own
+        free = bool(earlier) or read.void or self._is_own(request, read.content.payee)
         plan = Plan(
             network=request.network,
             payment=request.payment,
@@ -89,11 +94,16 @@ class CoinPolicy:
         wanted = taken(COIN, plan.units, plan.cost)
         return self._windows.refuse(plan.network, network, wanted, at_ns) or plan
 
-    @staticmethod
-    def _refuse_content(network: NetworkLimits, request: Sign, read: CoinContent) -> Refused | None:
+    def _is_own(self, request: Sign, payee: str) -> bool:
+        named = self._settings.networks[request.network].own
+        return payee in named or payee in self._wallets.get(request.network, ())
+
+    def _refuse_content(
+        self, network: NetworkLimits, request: Sign, read: CoinContent
+    ) -> Refused | None:
         if network.limits_of(COIN) is None:
             return Refused(reason=Refusal.UNKNOWN_ASSET)
-        if request.index is not None and read.content.payee not in network.own:
+        if request.index is not None and not self._is_own(request, read.content.payee):
             return Refused(reason=Refusal.NOT_OWN_PAYEE, detail=read.content.payee)
         return None
 

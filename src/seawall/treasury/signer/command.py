@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from seawall.treasury.signer.keystore import (
     FileKeyStore,
     KeyStoreError,
@@ -31,6 +33,8 @@ from seawall.treasury.signer.store import SignatureStore, StoreError
 PASSPHRASE: Final = "SEAWALL_SIGNER_PASSPHRASE"  # noqa: S105  the variable's name, not a secret
 READY: Final = "signer ready"
 """The line that is written to standard output once the socket answers."""
+
+_log = structlog.get_logger()
 
 
 class SignerCommandError(Exception):
@@ -103,6 +107,9 @@ async def run_signer(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        for name, wallets in service.coin_wallets().items():
+            # The same keys have other addresses there, which the keystore's maker was not told.
+            _log.info("signer.hot_wallets", network=name, addresses=sorted(wallets))
         on_ready(socket)
         await stop.wait()
         await server.close()

@@ -58,9 +58,19 @@ class SignerService:
         self._store = store
         self._now_ns = now_ns
         self._policy = SignerPolicy(settings)
-        self._coins = CoinPolicy(settings)
+        self._coins = CoinPolicy(settings, self.coin_wallets())
         for signature in store.read():
             self._record(signature)
+
+    def coin_wallets(self) -> dict[str, frozenset[str]]:
+        """Return the hot wallets' addresses on each UTXO network of the settings."""
+        if self._coin_keys is None:
+            return {}
+        return {
+            name: self._coin_keys.coin_wallets(network.prefix)
+            for name, network in self._settings.networks.items()
+            if network.prefix
+        }
 
     def answer(self, request: Request) -> Answer:
         """Answer a request; `Failed` and `Refused` mean that nothing new was signed."""
