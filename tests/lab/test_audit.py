@@ -1,5 +1,6 @@
 """The kill drill's audit: each way in which an exchange can break its word is noticed."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from seawall.lab.drills.audit import Kind, Market, Present, audit
 from seawall.lab.drills.ledger import Ledger
+from seawall.lab.drills.transfers import Wallet, look
 
 MARKETS = {"BTCUSDC": Market("BTC", "USDC")}
 FUNDS = {"BTC": Decimal(10), "USDC": Decimal(1_000)}
@@ -39,9 +41,22 @@ def trade(trade_id: int, order_id: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def asked(name: str, **changes: str) -> dict[str, str]:
+    """Return a transfer's parameters."""
+    told = {"type": "MAIN_FUNDING", "asset": "BTC", "amount": "2.0", "clientTranId": name}
+    return told | changes
+
+
+def moved(number: int, name: str, **changes: str) -> dict[str, Any]:
+    return {"tranId": number, "status": "CONFIRMED", **asked(name, amount="2"), **changes}
+
+
 @pytest.fixture
 def ledger() -> Ledger:
-    """Order `open` rests, `filled` was filled at once, `gone` was canceled, `no` was refused."""
+    """Order `open` rests, `filled` was filled at once, `gone` was canceled, `no` was refused.
+
+    2 BTC went to the funding wallet, half a coin came back, and one more transfer was refused.
+    """
     ledger = Ledger()
     ledger.sent |= {"open", "filled", "gone", "no"}
     ledger.refused.add("no")
@@ -51,6 +66,10 @@ def ledger() -> Ledger:
     ledger.take_placed("BTCUSDC", filled, retried=True)
     ledger.take_placed("BTCUSDC", order(3, "gone"), retried=False)
     ledger.take_canceled("BTCUSDC", order(3, "gone", status="CANCELED"))
+    ledger.sent_transfers |= {"out", "back", "too much"}
+    ledger.take_transfer(asked("out"), {"tranId": 16})
+    ledger.take_transfer(asked("back", type="FUNDING_MAIN", amount="0.5"), {"tranId": 17})
+    ledger.take_transfer(asked("too much"), {"code": -5013, "msg": "no"})
     return ledger
 
 
@@ -63,9 +82,16 @@ def present() -> Present:
         ],
         trades=[trade(7, 2)],
         balances={
-            "BTC": (Decimal("10.999"), Decimal(0)),
+            "BTC": (Decimal("9.499"), Decimal(0)),
             "USDC": (Decimal(800), Decimal(100)),
         },
+        wallet=Wallet(
+            transfers=[
+                moved(16, "out"),
+                moved(17, "back", type="FUNDING_MAIN", amount="0.5"),
+            ],
+            free={"BTC": Decimal("1.5")},
+        ),
     )
 
 
@@ -131,3 +157,57 @@ def test_money_that_does_not_add_up_is_noticed(ledger: Ledger) -> None:
     assert kinds(ledger, now) == {Kind.BALANCE}
     now.balances["USDC"] = (Decimal(900), Decimal(0))
     assert kinds(ledger, now) == {Kind.BALANCE}
+
+
+def test_a_transfer_that_is_gone_changed_or_under_way_is_lost(ledger: Ledger) -> None:
+    now = present()
+    del now.wallet.transfers[0]
+    assert kinds(ledger, now) == {Kind.TRANSFER_LOST, Kind.BALANCE}
+    now = present()
+    now.wallet.transfers[0]["status"] = "PENDING"
+    assert kinds(ledger, now) == {Kind.TRANSFER_LOST}
+    for change in ({"amount": "3"}, {"asset": "USDC"}, {"type": "FUNDING_MAIN"}):
+        now = present()
+        now.wallet.transfers[0] |= change
+        assert Kind.TRANSFER_LOST in kinds(ledger, now)
+
+
+def test_a_transfer_that_took_effect_twice_is_doubled(ledger: Ledger) -> None:
+    now = present()
+    now.wallet.transfers.append(moved(18, "out"))
+    assert kinds(ledger, now) == {Kind.TRANSFER_DOUBLED, Kind.BALANCE}
+
+
+@pytest.mark.parametrize("name", ["too much", "never sent"])
+def test_a_transfer_that_should_not_be_there_is_a_phantom(ledger: Ledger, name: str) -> None:
+    now = present()
+    now.wallet.transfers.append(moved(18, name, status="FAILED"))
+    assert kinds(ledger, now) == {Kind.PHANTOM}
+
+
+@pytest.mark.parametrize("free", [{}, {"BTC": Decimal("3.5")}, {"BTC": Decimal("1.5"), "ETH": 1}])
+def test_a_funding_wallet_that_the_transfers_do_not_make_is_noticed(
+    ledger: Ledger, free: dict[str, Decimal]
+) -> None:
+    now = present()
+    now.wallet.free.clear()
+    now.wallet.free.update(free)
+    assert kinds(ledger, now) == {Kind.BALANCE}
+
+
+async def test_all_transfers_are_asked_for_page_by_page() -> None:
+    """The exchange lists 1,000 of a type at most, newest first: the rest comes by time."""
+    stored = [{"tranId": number, "timestamp": number // 7} for number in range(2_350)]
+
+    async def ask(verb: str, path: str, params: Mapping[str, str]) -> Any:
+        if verb == "POST":
+            return [{"asset": "BTC", "free": "1.50"}]
+        until = int(params.get("endTime", "9999"))
+        mine = [row for row in stored if row["tranId"] % 2 == (params["type"] == "MAIN_FUNDING")]
+        listed = [row for row in reversed(mine) if row["timestamp"] <= until][:1_000]
+        first = (int(params["current"]) - 1) * int(params["size"])
+        return {"rows": listed[first : first + int(params["size"])]}
+
+    wallet = await look(ask)
+    assert sorted(row["tranId"] for row in wallet.transfers) == list(range(2_350))
+    assert wallet.free == {"BTC": Decimal("1.5")}

@@ -34,6 +34,8 @@ async def test_two_rounds_lose_nothing_and_say_so(tmp_path: Path) -> None:
     assert (written["rounds"], written["lost"], written["duplicated"]) == (2, 0, 0)
     assert written["kills"] >= 2
     assert written["acknowledged"] > 20
+    assert written["transfers"] > 0
+    assert (written["transfers_lost"], written["transfers_doubled"]) == (0, 0)
     assert 0 < written["recovery_s"]["median"] <= written["recovery_s"]["max"]
     assert len(written["timeline"]["marks"]) == 2
 

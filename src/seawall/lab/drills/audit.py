@@ -3,19 +3,25 @@
 A pure comparison: it takes what one trader was told and what the exchange now says of that trader,
 and returns findings.  *Lost*: acknowledged and not there, or changed.  *Duplicated*: there more
 than once.  *Phantom*: there although it was refused.  *Balance*: money that does not add up.
+Transfers between a trader's wallets are lost or doubled under names of their own.
 """
 
 from collections import Counter
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
+from seawall.lab.drills import transfers
 from seawall.lab.drills.ledger import Canceled, Fill, Ledger, Placed
+from seawall.lab.drills.transfers import Wallet
 
 Row = dict[str, Any]
 """One object of an answer, as the API wrote it."""
+
+
+NO_WALLET: Final = Wallet(transfers=[], free={})
 
 
 class Kind(StrEnum):
@@ -23,6 +29,8 @@ class Kind(StrEnum):
     DUPLICATED = "duplicated"
     PHANTOM = "phantom"
     BALANCE = "balance"
+    TRANSFER_LOST = "transfer_lost"
+    TRANSFER_DOUBLED = "transfer_doubled"
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -42,6 +50,7 @@ class Present(Struct, frozen=True, kw_only=True):
     trades: list[Row]
     balances: dict[str, tuple[Decimal, Decimal]]
     """Free and locked by asset."""
+    wallet: Wallet = NO_WALLET
 
 
 def audit(
@@ -57,7 +66,18 @@ def audit(
         *_fills(ledger, present),
         *_duplicates(ledger, present),
         *_balances(present, funds, markets),
+        *_transfers(ledger, present.wallet),
     ]
+
+
+def _transfers(ledger: Ledger, wallet: Wallet) -> list[Finding]:
+    found = {
+        Kind.TRANSFER_LOST: transfers.lost(ledger, wallet),
+        Kind.TRANSFER_DOUBLED: transfers.doubled(wallet),
+        Kind.PHANTOM: transfers.phantoms(ledger, wallet),
+        Kind.BALANCE: transfers.wrong_balances(wallet),
+    }
+    return [Finding(kind=kind, text=text) for kind, texts in found.items() for text in texts]
 
 
 def _orders(ledger: Ledger, present: Present) -> list[Finding]:
@@ -159,8 +179,10 @@ def _duplicates(ledger: Ledger, present: Present) -> list[Finding]:
 def _balances(
     present: Present, funds: dict[str, Decimal], markets: dict[str, Market]
 ) -> list[Finding]:
-    """Compute every balance from the deposits and the trades, and every hold from open orders."""
+    """Compute every balance from deposits, transfers and trades, and every hold from orders."""
     owned = dict(funds)
+    for asset, amount in present.wallet.moved().items():
+        _add(owned, asset, -amount)
     for trade in present.trades:
         market = markets[trade["symbol"]]
         sign = 1 if trade["isBuyer"] else -1

@@ -71,7 +71,8 @@ def kill_report(seen: Seen) -> DrillReport:
         about=(
             f"{len(seen.traders)} traders worked against a real exchange over its public API, some"
             " over REST, some over the WebSocket API: they placed limit, market and maker orders,"
-            f" canceled and replaced them, and met each other. In {seen.rounds} rounds the process"
+            f" canceled and replaced them, met each other, and moved money between their spot and"
+            f" funding wallets. In {seen.rounds} rounds the process"
             " was ended with SIGKILL, which it can neither see coming nor answer, and started"
             " again. Traders whose answer was cut off asked again. At the end all that had been"
             " acknowledged was compared with what the exchange says now."
@@ -108,6 +109,9 @@ def _numbers(seen: Seen) -> dict[str, Any]:
         "orders": placed,
         "cancels": canceled,
         "fills": fills,
+        "transfers": sum(len(ledger.transfers) for ledger in ledgers),
+        "transfers_lost": seen.count(Kind.TRANSFER_LOST),
+        "transfers_doubled": seen.count(Kind.TRANSFER_DOUBLED),
         "answers_missing": sum(ledger.unknown for ledger in ledgers),
     }
 
@@ -140,12 +144,23 @@ def _promises(seen: Seen, numbers: dict[str, Any]) -> tuple[Promise, ...]:
             Kind.BALANCE,
             "Every balance adds up",
             (
-                "Each trader's balances were computed from deposits, trades and open orders;"
-                f" {numbers['balances_wrong']} differ."
+                "Each trader's balances in both wallets were computed from deposits, transfers,"
+                f" trades and open orders; {numbers['balances_wrong']} differ."
             ),
         ),
     )
+    moved = seen.count(Kind.TRANSFER_LOST) + seen.count(Kind.TRANSFER_DOUBLED)
     return (
+        Promise(
+            name="Every transfer between wallets arrived, once",
+            held=not seen.failure and not moved,
+            evidence="It could not be asked."
+            if seen.failure
+            else (
+                f"{numbers['transfers']:,} were acknowledged; {numbers['transfers_lost']} are lost"
+                f" or have not arrived, {numbers['transfers_doubled']} are there twice."
+            ),
+        ),
         *(
             Promise(
                 name=name,
@@ -215,7 +230,7 @@ def _tables(seen: Seen) -> tuple[Table, ...]:
     )
     traders = Table(
         title="Traders",
-        columns=("trader", "orders", "fills", "cancels", "refused", "answers missing"),
+        columns=("trader", "orders", "fills", "cancels", "transfers", "refused", "answers missing"),
         rows=tuple(_trader_row(trader.name, trader.ledger) for trader in seen.traders),
     )
     return (wrong, kills, traders) if seen.findings else (kills, traders)
@@ -231,6 +246,7 @@ def _trader_row(name: str, ledger: Ledger) -> tuple[str, ...]:
         len(ledger.placed),
         ledger.fills,
         len(ledger.canceled),
+        len(ledger.transfers),
         len(ledger.refused),
         ledger.unknown,
     )

@@ -38,6 +38,16 @@ class Canceled(Struct, frozen=True, kw_only=True):
     executed: str
 
 
+class Sent(Struct, frozen=True, kw_only=True):
+    """An acknowledged transfer between the trader's wallets."""
+
+    number: int
+    name: str
+    kind: str
+    asset: str
+    amount: str
+
+
 class Ledger:
     """All acknowledgements of one trader, and what was surely refused."""
 
@@ -48,6 +58,11 @@ class Ledger:
         """Client order ids of orders that the exchange refused, or never received."""
         self.sent: set[str] = set()
         """Client order ids of all orders ever sent."""
+        self.transfers: dict[str, Sent] = {}
+        self.refused_transfers: set[str] = set()
+        """Client ids of transfers that the exchange refused."""
+        self.sent_transfers: set[str] = set()
+        """Client ids of all transfers ever sent."""
         self.acknowledged_at_s: list[float] = []
         self.unknown = 0
         """How often an answer was missing."""
@@ -85,3 +100,17 @@ class Ledger:
             symbol=symbol, order_id=answer["orderId"], executed=answer["executedQty"]
         )
         self.canceled[canceled.order_id] = canceled
+
+    def take_transfer(self, asked: dict[str, str], answer: dict[str, Any]) -> None:
+        """Write down the answer to a transfer."""
+        name = asked["clientTranId"]
+        if "tranId" not in answer:
+            self.refused_transfers.add(name)
+            return
+        self.transfers[name] = Sent(
+            number=answer["tranId"],
+            name=name,
+            kind=asked["type"],
+            asset=asked["asset"],
+            amount=asked["amount"],
+        )

@@ -16,6 +16,7 @@ import websockets
 from msgspec import Struct
 from websockets.asyncio.client import ClientConnection
 
+from seawall.lab.drills import transfers
 from seawall.lab.drills.audit import Present
 from seawall.lab.drills.ledger import Ledger
 from seawall.lab.exchange_process import HOST, ExchangeProcess
@@ -32,16 +33,18 @@ TRANSIENT: Final = frozenset({-1001, -1008})
 LOT: Final = Decimal("0.00001")
 MIDDLE_CENTS: Final = 6_000_000
 SPREAD_CENTS: Final = 400
+TRANSFERS_PER_CENT: Final = 6
 
 
 class Call(Struct, frozen=True, kw_only=True):
     """One request that changes orders."""
 
     kind: str
-    """place, cancel or replace"""
+    """place, cancel, replace or transfer"""
     method: str
     path: str
     websocket_method: str
+    """Empty: it goes over REST in any case."""
     params: dict[str, str]
     client_order_id: str = ""
     """Of the order that it places."""
@@ -93,7 +96,9 @@ class Trader:
         """Bring one call to a definite end, whatever happens to the exchange meanwhile."""
         if call.client_order_id:
             self.ledger.sent.add(call.client_order_id)
-        over_websocket = self._websocket
+        if call.kind == "transfer":
+            self.ledger.sent_transfers.add(call.params["clientTranId"])
+        over_websocket = self._websocket and bool(call.websocket_method)
         outcome = await self._send(call, over_websocket=over_websocket)
         retried = False
         while outcome is None:
@@ -143,7 +148,9 @@ class Trader:
     def _write_down(self, call: Call, outcome: Outcome, *, retried: bool) -> None:
         self.ledger.acknowledged_at_s.append(time.monotonic())
         body = outcome.body
-        if call.kind == "replace":
+        if call.kind == "transfer":
+            self.ledger.take_transfer(call.params, body)
+        elif call.kind == "replace":
             # Half of it may have failed; a repeat shows the present state of that half's order.
             both = body.get("data", body)
             canceled = both.get("cancelResult") == SUCCESS
@@ -176,6 +183,8 @@ class Trader:
             return self._cancel(self._draw_open())
         if self._open and chance < 35:
             return self._replace(self._draw_open())
+        if chance >= 100 - TRANSFERS_PER_CENT:
+            return self._transfer()
         return self._place()
 
     def _draw_open(self) -> int:
@@ -202,6 +211,18 @@ class Trader:
     def _cancel(self, order_id: int) -> Call:
         params = {"symbol": self.symbol, "orderId": str(order_id)}
         return self._call("cancel", "DELETE", "/api/v3/order", "order.cancel", params, "")
+
+    def _transfer(self) -> Call:
+        """Move something between the wallets; its own client id makes it happen once."""
+        params = transfers.draw(self._prng, f"{self.name}-t{self._calls}")
+        return Call(
+            kind="transfer",
+            method="POST",
+            path=transfers.PATH,
+            websocket_method="",
+            params=params,
+            command_id="",
+        )
 
     def _call(
         self,
@@ -254,8 +275,12 @@ class Trader:
             balance["asset"]: (Decimal(balance["free"]), Decimal(balance["locked"]))
             for balance in account["balances"]
         }
+        wallet = await transfers.look(self._ask)
         self._rest.close()
-        return Present(orders=orders, trades=trades, balances=balances)
+        return Present(orders=orders, trades=trades, balances=balances, wallet=wallet)
+
+    async def _ask(self, verb: str, path: str, params: Mapping[str, str]) -> Any:
+        return self._expect(await self._rest.signed(self._key, verb, path, params))
 
     async def _pages(self, path: str, from_name: str, id_name: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
