@@ -9,6 +9,7 @@ regular chain has them, and asked for if not.
 """
 
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +22,10 @@ Progress = Callable[[float], None]
 
 SCAN_BLOCKS: Final = 300
 REGULAR_S: Final = BIN_S / 5
+WINDOWS: Final = 16
+WINDOW_BLOCKS: Final = 50
+UNEVEN: Final = 0.4
+"""By how much fifty blocks may take longer or shorter where they come evenly enough."""
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -54,11 +59,14 @@ async def read_past(chain: Chain, head: Sample, since_s: float, progress: Progre
     low = await _sample(chain, start)
     if low is None or await _forgets_numbers(chain):
         return await _scan(chain, head, progress)
-    sent = await read_span(chain, low, head, progress)
+    regular = await _is_regular(chain, low, head)
+    sent = await read_span(chain, low, head, progress, regular=regular)
     return Past(since_s=low.at_s, sent=tuple(sent), archive=True)
 
 
-async def read_span(chain: Chain, low: Sample, high: Sample, progress: Progress) -> list[Sent]:
+async def read_span(
+    chain: Chain, low: Sample, high: Sample, progress: Progress, *, regular: bool = False
+) -> list[Sent]:
     """Return what was sent after one block and until another."""
     spans = [_Span(low=low, high=high)]
     found: list[Sent] = []
@@ -75,7 +83,7 @@ async def read_span(chain: Chain, low: Sample, high: Sample, progress: Progress)
             else:
                 after_s = span.low.at_s if long is False else span.high.at_s - 1
                 found.append(Sent(after_s=after_s, until_s=span.high.at_s, count=count))
-        spans = await _halves(chain, split)
+        spans = await _halves(chain, split, regular=regular)
         progress(1 - sum(each.high.at_s - each.low.at_s for each in spans) / whole_s)
     return sorted(found, key=lambda each: each.until_s)
 
@@ -96,7 +104,7 @@ async def last_sent(chain: Chain, low: int, high: Sample) -> int | None:
     return found
 
 
-async def _halves(chain: Chain, spans: Sequence[_Span]) -> list[_Span]:
+async def _halves(chain: Chain, spans: Sequence[_Span], *, regular: bool) -> list[_Span]:
     """Cut each span in two."""
     if not spans:
         return []
@@ -105,23 +113,36 @@ async def _halves(chain: Chain, spans: Sequence[_Span]) -> list[_Span]:
     asked = [
         middle
         for span, middle in zip(spans, middles, strict=True)
-        if not (span.regular and span.high.at_s - span.low.at_s <= HOUR_S)
+        if not (regular and span.regular and span.high.at_s - span.low.at_s <= HOUR_S)
     ]
     times = dict(zip(asked, await chain.times(asked), strict=True)) if asked else {}
     found = []
     for span, middle, nonce in zip(spans, middles, nonces, strict=True):
         guess_s = _between(span, middle)
         at_s = times.get(middle, guess_s)
-        regular = span.regular if middle not in times else abs(at_s - guess_s) <= REGULAR_S
+        as_guessed = span.regular if middle not in times else abs(at_s - guess_s) <= REGULAR_S
         sample = Sample(number=middle, at_s=at_s, nonce=nonce)
-        found.append(_Span(low=span.low, high=sample, regular=regular))
-        found.append(_Span(low=sample, high=span.high, regular=regular))
+        found.append(_Span(low=span.low, high=sample, regular=as_guessed))
+        found.append(_Span(low=sample, high=span.high, regular=as_guessed))
     return found
 
 
 def _between(span: _Span, middle: int) -> float:
     share = (middle - span.low.number) / (span.high.number - span.low.number)
     return span.low.at_s + share * (span.high.at_s - span.low.at_s)
+
+
+async def _is_regular(chain: Chain, low: Sample, high: Sample) -> bool:
+    """Whether blocks come evenly in some windows of the span."""
+    room = high.number - low.number - WINDOW_BLOCKS
+    if room < WINDOWS:
+        return False
+    starts = [low.number + room * place // WINDOWS for place in range(WINDOWS)]
+    began = await chain.times(starts)
+    ended = await chain.times([start + WINDOW_BLOCKS for start in starts])
+    took = [after - before for before, after in zip(began, ended, strict=True)]
+    middle = median(took)
+    return all(abs(each - middle) <= UNEVEN * middle for each in took)
 
 
 async def _block_at(chain: Chain, head: Sample, at_s: float) -> int:
