@@ -12,7 +12,9 @@ from seawall.lab.bench.engine import STEPS
 from seawall.lab.bench.flow import CANCEL, PLACE, TAKE, Flow, make_flow, read_flow, write_flow
 from seawall.lab.bench.load import frame
 from seawall.lab.bench.own import run_flow
+from seawall.lab.bench.payouts import ROUND
 from seawall.lab.bench.rivals import NOT_MEASURED, RIVALS
+from seawall.lab.bench.transfer import LEAST
 from seawall.lab.sample import SMALL_CAPTURE
 
 
@@ -108,6 +110,21 @@ async def test_it_measures_at_its_shortest(name: str, tmp_path: Path) -> None:
     written = msgspec.json.decode((tmp_path / "out" / f"{name}.json").read_bytes())
     assert written["bench"] == name
     assert told[-1] == "measured"
+
+
+async def test_payouts_and_reconciliation_are_measured_over_a_real_chain(tmp_path: Path) -> None:
+    options = BenchOptions(seconds=0.0, users=800, root=tmp_path)
+    paid = await BENCHES["payouts"].perform(options)
+    assert [row["payments"] for row in paid.rows] == [ROUND] * 3
+    read = await BENCHES["reconcile"].perform(options)
+    assert [row["balances"] for row in read.rows] == [1_600] * 2
+    assert not list((tmp_path / "build").iterdir()), "nothing is left behind"
+
+
+@pytest.mark.slow
+async def test_transfers_and_orders_are_answered_with_success() -> None:
+    result = await BENCHES["transfer"].perform(BenchOptions(seconds=0.1))
+    assert all(row["requests"] >= LEAST for row in result.rows)
 
 
 @pytest.mark.slow

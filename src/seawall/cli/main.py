@@ -64,7 +64,7 @@ app.command(drill)
 COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (app, "up", "up:up", "Run an exchange until Ctrl-C or SIGTERM."),
     (app, "replay", "replay:play", "Play a capture of a real market, and compare."),
-    (app, "bench", "bench:bench", "Measure: engine, journal, api or recovery."),
+    (app, "bench", "bench:bench", "Measure a part of the exchange against a yardstick."),
     (config, "check", "config:check", "Check the configuration, and print its markets."),
     (config, "show", "config:show", "Print every setting with its present value."),
     (keys, "create", "keys:create", "Create an API key on a running exchange."),

@@ -18,21 +18,24 @@ def bench(
     *,
     seconds: float = 5.0,
     entries: int = 10_000_000,
+    users: int = 100_000,
     seed: int = 1,
     rivals: bool = True,
     out: Path | None = None,
     json: Json = False,
 ) -> int:
-    """Measure the engine, the journal, the API or recovery, against a yardstick of the same run.
+    """Measure a part of the exchange against a yardstick of the same run.
 
     Parameters
     ----------
     name
-        engine, journal, api or recovery.
+        engine, journal, api, recovery, payouts, reconcile or transfer.
     seconds
         How long each thing is measured.
     entries
         Journal entries behind the snapshot, for recovery.
+    users
+        Users with a deposit address each, for reconcile.
     seed
         Of the flow that is played.
     rivals
@@ -48,7 +51,7 @@ def bench(
         raise CliError(
             f"There is no benchmark `{name}`.", f"There is: {', '.join(BENCHES)}.", Exit.USAGE
         )
-    options = BenchOptions(seconds=seconds, seed=seed, entries=entries, rivals=rivals)
+    options = BenchOptions(seconds=seconds, seed=seed, entries=entries, users=users, rivals=rivals)
     if json:
         result = asyncio.run(found.perform(options, out, quiet))
         print_encoded(result.to_json())

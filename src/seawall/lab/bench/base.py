@@ -24,6 +24,8 @@ class BenchOptions(Struct, frozen=True, kw_only=True):
     seed: int = 1
     entries: int = 10_000_000
     """Journal entries behind the snapshot, for `recovery`."""
+    users: int = 100_000
+    """With a deposit address each, for `reconcile`."""
     rivals: bool = True
     """Whether `engine` installs and measures other engines (into build/bench)."""
     capture: Path = SMALL_CAPTURE

@@ -10,12 +10,12 @@ import msgspec
 
 from seawall.lab.bench.base import BenchResult
 
-ORDER: Final = ("engine", "journal", "api", "recovery")
+ORDER: Final = ("engine", "journal", "api", "recovery", "payouts", "reconcile", "transfer")
 HEAD: Final = """\
 # Benchmarks
 
 Generated from `bench/results/*.json` by `python -m seawall.lab.bench.document`; the figures come
-from `make bench`, which is `seawall bench engine|journal|api|recovery`.
+from `make bench`, which is `seawall bench NAME` for each part below.
 
 Machines differ and are noisy, so every figure stands beside a yardstick that was measured in the
 same run, and the targets are ratios. A target that is missed is said to be missed.
@@ -42,6 +42,21 @@ connection has one request on its way. The load generator shares the machine's c
 A start without the interpreter's own: journals opened, snapshot loaded and checked, rest replayed,
 lead taken. Replays run without any snapshot. The long journal's entries are ticks, written straight
 into it: what lies behind a snapshot is not read.""",
+    "payouts": """\
+A payout is queued, its gas estimated by two endpoints, signed in the signer's own process,
+journaled and synced, sent to both endpoints, and noted as sent; up to sixteen share an append and a
+request. The bare loop signs a payment with a key in memory and sends it, one after the other, to
+the same chain (Anvil, which mines once a second for both). They take turns in rounds of a hundred.
+`Final and booked` waits for the blocks as well.""",
+    "reconcile": """\
+Coin and token of each user's deposit address, to the last unit, at one block. The bare reading asks
+one endpoint for each balance, 500 in a JSON-RPC batch, and adds up. The reconciliation asks two
+endpoints for 750 balances in one call, compares their answers, and commits the reports. At the end
+one unit is put at one of the addresses, and must be found.""",
+    "transfer": """\
+Over the wallet API of a running exchange, one request at a time on one connection: a transfer is
+answered once the money has arrived, which takes three entries in two journals one after the other;
+an order, or its cancel, takes one.""",
 }
 
 
