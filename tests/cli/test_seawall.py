@@ -146,6 +146,11 @@ def test_operators_see_the_queue_and_stop_a_service(demo: Up) -> None:
     refused = answer("funding", "approve", "7", "--person", "ann", *at, code=4)
     assert "does not exist" in refused["error"]
     answer("funding", "pause", "ETH", "TRX", *who, code=4)
+    lacking = answer("funding", "topups", *at)["topUps"]
+    assert all(row["wanted"].strip("0.") or row["unbooked"].strip("0.") for row in lacking)
+    who_books = ("ETH", "0x" + "12" * 32, "--person", "ann", *at)
+    refused = answer("funding", "topped-up", *who_books, code=4)
+    assert "The exchange refused" in refused["error"]
     assert answer("funding", "reconcile", *at)["listings"][0]["difference"].strip("0.") == ""
 
 

@@ -149,18 +149,8 @@ def _promises(seen: Seen, numbers: dict[str, Any]) -> tuple[Promise, ...]:
             ),
         ),
     )
-    moved = seen.count(Kind.TRANSFER_LOST) + seen.count(Kind.TRANSFER_DOUBLED)
     return (
-        Promise(
-            name="Every transfer between wallets arrived, once",
-            held=not seen.failure and not moved,
-            evidence="It could not be asked."
-            if seen.failure
-            else (
-                f"{numbers['transfers']:,} were acknowledged; {numbers['transfers_lost']} are lost"
-                f" or have not arrived, {numbers['transfers_doubled']} are there twice."
-            ),
-        ),
+        _transfers_arrived(seen, numbers),
         *(
             Promise(
                 name=name,
@@ -185,6 +175,19 @@ def _promises(seen: Seen, numbers: dict[str, Any]) -> tuple[Promise, ...]:
                 else f"seawall journal verify: {seen.verify_said.strip()[-SAID_CHARS:]}"
             ),
         ),
+    )
+
+
+def _transfers_arrived(seen: Seen, numbers: dict[str, Any]) -> Promise:
+    wrong = numbers["transfers_lost"] + numbers["transfers_doubled"]
+    evidence = (
+        f"{numbers['transfers']:,} were acknowledged; {numbers['transfers_lost']} are lost or have"
+        f" not arrived, {numbers['transfers_doubled']} are there twice."
+    )
+    return Promise(
+        name="Every transfer between wallets arrived, once",
+        held=not seen.failure and not wrong,
+        evidence="It could not be asked." if seen.failure else evidence,
     )
 
 
