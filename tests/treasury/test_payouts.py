@@ -1,11 +1,23 @@
 """What can go wrong with one payment, case by case."""
 
 import pytest
+from msgspec.structs import replace
 from tests.treasury.lying_chain import Manner
-from tests.treasury.payout_world import COLD, FINALITY, LANES, TOKEN, World, address
+from tests.treasury.payout_world import (
+    COLD,
+    FINALITY,
+    LANES,
+    LIMITS,
+    TOKEN,
+    SimulatedKeys,
+    World,
+    address,
+)
 
 from seawall.core.funding_state import digest_funding
 from seawall.model.funding import WithdrawalState
+from seawall.treasury.signer.service import SignerService
+from seawall.treasury.signer.settings import SignerSettings
 
 
 @pytest.fixture
@@ -59,6 +71,19 @@ async def test_a_stuck_payment_is_raised_in_its_slot(world: World) -> None:
     assert last.fee_price > first.fee_price
     await pass_blocks(world, FINALITY + 1)
     assert world.audit() == {"settled": 1}
+
+
+async def test_a_payment_that_may_not_be_raised_holds_nobody_up(world: World) -> None:
+    frugal = replace(LIMITS.networks["SIM"], most_per_gas=10)
+    settings = SignerSettings(networks={"SIM": frugal})
+    now_ns = world.chain.clock.now_ns
+    world.service = SignerService(settings, SimulatedKeys(), world.record, now_ns)
+    stuck = world.withdraw()
+    await pass_blocks(world, 4, least_per_gas=11)
+    assert len(stuck.attempts) == 1
+    after = world.withdraw()
+    await world.step()
+    assert after.attempts
 
 
 async def test_when_nobody_answers_nothing_is_decided(world: World) -> None:

@@ -3,12 +3,23 @@
 from collections import Counter
 
 import pytest
-from tests.treasury.coin_world import COLD, FINALITY, LANES, CoinWorld, address
+from msgspec.structs import replace
+from tests.treasury.coin_world import (
+    COLD,
+    FINALITY,
+    LANES,
+    LIMITS,
+    CoinWorld,
+    address,
+    keys,
+)
 from tests.treasury.lying_chain import Manner
 from tests.treasury.lying_coins import PRICE
 
 from seawall.core.funding_state import digest_funding
 from seawall.model.funding import ServiceStatus, WithdrawalState
+from seawall.treasury.signer.service import SignerService
+from seawall.treasury.signer.settings import SignerSettings
 from seawall.treasury.utxo_bytes import DUST
 
 SEEDS = 16
@@ -113,6 +124,19 @@ async def test_a_stuck_payment_is_raised_with_its_coins(world: CoinWorld) -> Non
     assert (first.slots, first.max_cost < last.max_cost) == (last.slots, True)
     await pass_blocks(world, FINALITY + 1)
     assert world.audit() == {"settled": 1}
+
+
+async def test_a_payment_that_may_not_be_raised_holds_nobody_up(world: CoinWorld) -> None:
+    frugal = replace(LIMITS.networks["SIM"], most_per_kvbyte=PRICE + 100)
+    settings = SignerSettings(networks={"SIM": frugal})
+    now_ns = world.chain.clock.now_ns
+    world.service = SignerService(settings, keys(), world.record, now_ns, coin_keys=keys())
+    stuck = world.withdraw()
+    await pass_blocks(world, 4, least_per_gas=PRICE + 1_000)
+    assert len(stuck.attempts) == 1
+    after = world.withdraw()
+    await world.step()
+    assert after.attempts
 
 
 async def test_when_nobody_answers_nothing_is_decided(world: CoinWorld) -> None:

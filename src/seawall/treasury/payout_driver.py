@@ -94,6 +94,11 @@ class PayoutDriver(SigningDriver[Facts]):
             raise SignerSilentError(f"it answered {type(answer).__name__}")
         return answer.slots
 
+    def _in_line(self, ask: Ask) -> bool:
+        # A replacement has its nonce already: whether it is signed concerns nobody else.
+        taken = self._state().book.networks[self._payouts.network].slots
+        return any(slot not in taken for slot in ask.order.slots)
+
     async def _signed_before(self, ask: Ask, refused: Refused) -> FundingCommand | None:
         if refused.reason is Refusal.PAYMENT_SIGNED:
             return await self._earlier_slot(ask, refused.detail)

@@ -72,6 +72,10 @@ class SigningDriver(ABC, Generic[AnyFacts]):
     async def _signed_before(self, ask: Ask, refused: Refused) -> FundingCommand | None:
         """Return what journals bytes that the signer signed earlier and that are as good."""
 
+    def _in_line(self, _ask: Ask) -> bool:
+        """Say whether it may be signed only once all before it are."""
+        return False
+
     @abstractmethod
     async def _foretold(self, ask: Ask, facts: AnyFacts, why: str) -> bool:
         """Deal with a payment that would fail; True if something changed."""
@@ -156,28 +160,33 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         return await self._propose_all(taken)
 
     async def _ask_all(self, asks: Sequence[Ask], facts: AnyFacts) -> bool:
-        """Have them signed in turn up to the first that fails, and journal those together.
+        """Have them signed in turn, and journal those together.
 
-        What comes after a failure is not signed: its slot would have a free one before it.
+        What stands in line after a failure is not signed: its slot would have a free one before it.
         """
         built = await _together([self._build(ask) for ask in asks])
         commands: list[FundingCommand] = []
-        refused: tuple[Ask, str] | None = None
+        refused: list[tuple[Ask, str]] = []
+        broken = False
         try:
             for ask, unsigned in zip(asks, built, strict=True):
+                in_line = self._in_line(ask)
+                if broken and in_line:
+                    continue
                 if isinstance(unsigned, str):
-                    refused = ask, unsigned
-                    break
+                    refused.append((ask, unsigned))
+                    broken = broken or in_line
+                    continue
                 command = await self._signature(ask, unsigned)
                 if command is None:
-                    break
-                commands.append(command)
+                    broken = broken or in_line
+                else:
+                    commands.append(command)
         except SignerSilentError:
             await self._propose_all(commands)
             raise
         changed = await self._propose_all(commands)
-        if refused is not None:
-            ask, why = refused
+        for ask, why in refused:
             self._alarm(Alarm(name="foretold_to_fail", subject=ask.payment, detail=why))
             changed = await self._foretold(ask, facts, why) or changed
         return changed
