@@ -29,6 +29,7 @@ vault holds, so every asset sums to zero, and a wrong sum is a broken invariant,
 | `core/withdrawals.py`, `slots.py`, `withdrawal_queue.py` | money going out |
 | `core/deposits.py` | money coming in |
 | `core/vaults.py` | the exchange's own wallets, and reconciliation |
+| `core/top_ups.py` | what the hot wallets lack |
 | `core/address_book.py` | where a user's money may go |
 | `core/mailbox.py` | messages to and from other cells |
 | `treasury/payouts.py`, `sweeps.py`, `reconciler.py` | pipelines: facts in, effects out |
