@@ -166,8 +166,8 @@ async def test_the_page_is_served_until_a_signal(fresh: Lived) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         url = (await process.stderr.readline()).decode().split()[1]
-        while "silent" not in (await process.stdout.readline()).decode():
-            assert process.returncode is None
+        while b"silent" not in (told := await process.stdout.readline()):
+            assert told, "the watch ended"
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             answer = (await client.get("/api/wallet")).json()
             english = (await client.get("/", params={"lang": "en"})).text
