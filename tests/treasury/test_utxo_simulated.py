@@ -14,13 +14,17 @@ from tests.treasury.coin_world import (
     keys,
 )
 from tests.treasury.lying_chain import Manner
-from tests.treasury.lying_coins import PRICE
+from tests.treasury.lying_coins import PREFIX, PRICE
 
 from seawall.core.funding_state import digest_funding
-from seawall.model.funding import ServiceStatus, WithdrawalState
+from seawall.model.funding import Attempt, ServiceStatus, Vault, WithdrawalState
+from seawall.model.funding_rows import VaultMove, Withdrawal
+from seawall.treasury.chain import Coin, FeeQuote, PaymentOrder
+from seawall.treasury.signer.messages import Sign, Signed
 from seawall.treasury.signer.service import SignerService
 from seawall.treasury.signer.settings import SignerSettings
-from seawall.treasury.utxo_bytes import DUST
+from seawall.treasury.utxo_bytes import DUST, gather
+from seawall.treasury.utxo_coins import pay
 
 SEEDS = 16
 STEPS = 60
@@ -172,3 +176,66 @@ async def test_coins_that_are_not_final_are_not_spent(world: CoinWorld) -> None:
                 assert world.chain.head.number - coin.block + 1 >= FINALITY
         world.chain.mine()
     assert looked_at >= len(rows)
+
+
+@pytest.mark.parametrize("kind", ["withdrawal", "cold"])
+async def test_a_raise_that_was_signed_and_forgotten_is_found_again(
+    world: CoinWorld, kind: str
+) -> None:
+    """The process dies between signature and journal, and fees have fallen since."""
+    row: Withdrawal | VaultMove
+    if kind == "cold":
+        world.chain.give(LANES[0], 90_000_000)
+        world.chain.mine(FINALITY)
+        world.capital(90_000_000, "more")
+        await world.step()
+        (row,) = world.state.book.moves.values()
+    else:
+        row = world.withdraw()
+        await world.step()
+    (first,) = row.attempts
+    await raise_beyond_the_journal(world, first)
+    await pass_blocks(world, 4, least_per_gas=PRICE + 1_000)
+    newest = world.record.rows[-1]
+    assert [each.signed for each in row.attempts[:2]] == [first.signed, newest.signed]
+    await world.quieten()
+    assert row.tx_id == newest.tx_id
+    world.audit()
+
+
+async def test_a_sweep_that_was_signed_and_forgotten_is_found_again(world: CoinWorld) -> None:
+    """Meanwhile more came to the address: the sweep would have another name now."""
+    coins: list[Coin] = []
+    while len(coins) < 2:
+        world.deposit()
+        coins = sorted(
+            (each for each in world.chain.unspent.values() if each.address == world.deposits[0]),
+            key=lambda each: each.slot,
+        )
+    made = gather(world.deposits[0], LANES[0], coins[-1:], 2 * PRICE, PREFIX)
+    name = f"move/sweep/{coins[-1].slot}"
+    answer = await world.ask(Sign(network="SIM", payment=name, fields=made.fields, index=0))
+    assert isinstance(answer, Signed)
+    await world.quieten()
+    await pass_blocks(world, 2 * FINALITY)
+    assert name.removeprefix("move/") in world.state.book.moves
+    assert world.state.held_in("SIM", Vault.DEPOSIT, "LTC") == 0
+    world.audit()
+
+
+async def raise_beyond_the_journal(world: CoinWorld, first: Attempt) -> None:
+    """Have a dearer replacement signed that nobody writes down."""
+    coins = [world.chain.unspent[slot] for slot in first.slots]
+    read = world.network.decode(bytes.fromhex(first.signed))
+    order = PaymentOrder(
+        source=read.source,
+        payee=read.payee,
+        contract="",
+        units=read.units,
+        slots=first.slots,
+        quote=FeeQuote(base=1_000, tip=0, most=3 * PRICE),
+    )
+    fields = pay(order, coins, PREFIX).fields
+    name = world.record.rows[-1].plan.payment
+    answer = await world.ask(Sign(network="SIM", payment=name, fields=fields))
+    assert isinstance(answer, Signed)

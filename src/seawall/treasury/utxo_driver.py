@@ -13,7 +13,7 @@ from seawall.core.withdrawals import why_not_now
 from seawall.model.funding import Vault
 from seawall.model.funding_commands import FundingCommand
 from seawall.treasury.chain import Block, Coin, Receipt, UnknownError
-from seawall.treasury.outgoing import Ask, attempt_of, outgoing, prepare
+from seawall.treasury.outgoing import Ask, MoveTerms, attempt_of, outgoing, prepare
 from seawall.treasury.reconciler import Wallets
 from seawall.treasury.signer.client import SignerSilentError
 from seawall.treasury.signer.messages import AskCoins, Refusal, Refused, SignedSlot, Slots
@@ -21,7 +21,7 @@ from seawall.treasury.signing_driver import Asker, SigningDriver, Submit
 from seawall.treasury.sweeps import SweepSettings
 from seawall.treasury.treasury_driver import NetworkDriver
 from seawall.treasury.utxo import CoinChain
-from seawall.treasury.utxo_payouts import CoinFacts, UtxoPayouts
+from seawall.treasury.utxo_payouts import VOID, CoinFacts, UtxoPayouts
 from seawall.treasury.utxo_sweeps import coins_to_cold, sweep_coins
 
 COINS_ASKED: Final = 1_000
@@ -104,22 +104,31 @@ class UtxoPayoutDriver(SigningDriver[CoinFacts]):
         slots = (earlier,) if earlier else ask.order.slots
         for signed in await self._ask_coins(slots):
             decoded = self._chain.decode(bytes.fromhex(signed.signed))
-            same = (signed.payment, decoded.payee) == (ask.payment, ask.order.payee)
-            if signed.voided or not same:
-                continue
-            attempt = attempt_of(decoded, signed.signed, signed.max_cost)
-            if isinstance(ask.target, int):
-                if decoded.units == ask.order.units:
-                    return prepare(ask.target, attempt)
-            elif ask.index is not None and ask.order.units:
-                # A sweep gives what the coins are worth, less whatever fee was right that day.
-                atoms = ask.target.atoms * decoded.units // ask.order.units
-                return prepare(replace(ask.target, atoms=atoms), attempt)
+            if decoded.payee == ask.order.payee:
+                target = _same_end(ask, signed, decoded.units)
+                if target is not None:
+                    attempt = attempt_of(decoded, signed.signed, signed.max_cost)
+                    return prepare(target, attempt)
         return None
 
     async def _foretold(self, _ask: Ask, _facts: CoinFacts, _why: str) -> bool:
         # The pipeline builds its transactions itself, and knows whose fault it is.
         return False
+
+
+def _same_end(ask: Ask, signed: SignedSlot, units: int) -> int | MoveTerms | None:
+    """Return what signed bytes are as good for as what is asked; None if they are not."""
+    target = ask.target
+    if isinstance(target, MoveTerms) and target.move_key.startswith(VOID):
+        return target if signed.voided else None
+    if signed.voided:
+        return None
+    if isinstance(target, MoveTerms) and target.source is Vault.DEPOSIT:
+        # A sweep gives what its coins are worth, less whatever fee was right that day; and is named
+        # after the first of those that were there.
+        atoms = target.atoms * units // ask.order.units
+        return replace(target, move_key=signed.payment.removeprefix("move/"), atoms=atoms)
+    return target if (signed.payment, units) == (ask.payment, ask.order.units) else None
 
 
 class UtxoTreasuryDriver(NetworkDriver[CoinFacts]):
