@@ -207,7 +207,10 @@ class NetworkRunner:
         settings = NetworkSettings(
             payouts=PayoutSettings(lanes=lanes, own=plan.cold, fee_cap=plan.chain.fees.cap),
             sweeps=SweepSettings(
-                hot=lanes[0], cold=plan.cold[0] if plan.cold else "", bounds=plan.sweeps
+                hot=lanes[0],
+                lanes=tuple(lanes),
+                cold=plan.cold[0] if plan.cold else "",
+                bounds=plan.sweeps,
             ),
             wallets=Wallets(hot=tuple(lanes), cold=plan.cold),
             start_block=plan.chain.start_block,

@@ -63,7 +63,24 @@ class PayoutDriver(SigningDriver[Facts]):
             receipts=receipts,
             users=users,
             signed=await self._gather_signed(head),
+            funds=await self._gather_funds(head),
         )
+
+    async def _gather_funds(self, head: Block) -> dict[tuple[str, str], int]:
+        """Return what each lane holds; nothing is asked where one holds all."""
+        lanes, book = self._payouts.settings.lanes, self._state().book
+        if len(lanes) < 2:
+            return {}
+        contracts = [
+            each.listing.contract
+            for each in book.listings.values()
+            if each.listing.network == self._payouts.network
+        ]
+        funds: dict[tuple[str, str], int] = {}
+        for contract in dict.fromkeys(["", *contracts]):
+            held = await self._chain.balances(lanes, contract, head)
+            funds |= {(lane, contract): units for lane, units in zip(lanes, held, strict=True)}
+        return funds
 
     async def _find_earlier(
         self, row: Outgoing, users: dict[str, str], receipts: dict[str, Receipt]

@@ -2,12 +2,15 @@
 
 Sans-I/O: from the funding state and the chain's facts come effects; following.py has what every
 kind of network shares.  New payments take the lowest free nonce of the lane with the least under
-way.  A nonce that was signed but never journaled is journaled or, if its payment may no longer be
-paid, used up by a payment of nothing to ourselves.
+way among those that hold enough: the ledger's cover is that of all lanes together.  A nonce that
+was signed but never journaled is journaled or, if its payment may no longer be paid, used up by a
+payment of nothing to ourselves.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
+
+from msgspec import field
 
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import why_not_now
@@ -42,6 +45,7 @@ from seawall.treasury.outgoing import (
     attempt_of,
     fits,
     listing_of,
+    outgoing,
     prepare,
     terms_of,
     units_of,
@@ -63,6 +67,8 @@ class Facts(ChainFacts, frozen=True, kw_only=True):
     """The next nonce of each lane at the head."""
     signed: dict[str, tuple[SignedSlot, ...]]
     """By lane, what the signer signed from the first nonce that is not final."""
+    funds: dict[tuple[str, str], int] = field(default_factory=dict)
+    """What each lane holds of each contract; empty where one lane holds all."""
 
 
 class Payouts(Follower[Facts]):
@@ -199,6 +205,7 @@ class Payouts(Follower[Facts]):
         effects: list[Effect] = []
         taken: set[str] = set()
         gas = GAS_ROOM * facts.quote.most
+        room = self._room(state, facts)
         for listing in state.book.listings.values():
             if listing.listing.network != self.network:
                 continue
@@ -215,11 +222,16 @@ class Payouts(Follower[Facts]):
                 if facts.quote.spiked:
                     effects.append(self._dear(facts.quote))
                     break
-                slot = self.free_slot(state, facts, taken)
+                units = units_of(state, listing.listing, withdrawal.atoms - withdrawal.fee)
+                lanes = self._able(room, listing.listing.contract, units, gas)
+                slot = self.free_slot(state, facts, taken, lanes)
                 if slot is None:
+                    if not lanes:
+                        effects.append(Alarm(name="no_lane_has_enough", subject=withdrawal.payment))
                     break
                 taken.add(slot)
                 order = self._order(state, withdrawal, slot, facts.quote)
+                _spend(room, order.source, order.contract, order.units, gas)
                 effects.append(
                     Ask(payment=withdrawal.payment, order=order, target=withdrawal.withdrawal_id)
                 )
@@ -238,13 +250,54 @@ class Payouts(Follower[Facts]):
             quote=quote,
         )
 
+    def _room(self, state: FundingState, facts: Facts) -> dict[tuple[str, str], int]:
+        """Return what each lane holds beyond what it is about to pay; empty if one holds all."""
+        room = dict(facts.funds)
+        for row in outgoing(state, self.network) if room else ():
+            newest = self._decode(row.attempts[-1].signed)
+            lane, nonce = parse_lane_slot(newest.slots[0])
+            if lane in facts.nonces and nonce >= facts.nonces[lane]:
+                _spend(room, lane, newest.contract, newest.units, newest.max_cost)
+        return room
+
+    def _able(
+        self, room: dict[tuple[str, str], int], contract: str, units: int, gas: int
+    ) -> Sequence[str]:
+        """Return the lanes that can pay this and the network's charge."""
+        if not room:
+            return self.settings.lanes
+        coins = gas if contract else gas + units
+        return [
+            lane
+            for lane in self.settings.lanes
+            if room[lane, contract] >= units and room[lane, ""] >= coins
+        ]
+
+    def richest(
+        self, state: FundingState, facts: Facts, contract: str
+    ) -> tuple[str | None, int | None]:
+        """Return a free slot of the lane that has the most, and what it may give.
+
+        None for the latter: one lane holds all, and the ledger says how much that is.
+        """
+        room = self._room(state, facts)
+        if not room:
+            return self.free_slot(state, facts), None
+        lane = max(self.settings.lanes, key=lambda each: room[each, contract])
+        gas = 0 if contract else GAS_ROOM * facts.quote.most
+        return self.free_slot(state, facts, (), [lane]), max(room[lane, contract] - gas, 0)
+
     def free_slot(
-        self, state: FundingState, facts: Facts, taken: Collection[str] = ()
+        self,
+        state: FundingState,
+        facts: Facts,
+        taken: Collection[str] = (),
+        lanes: Sequence[str] | None = None,
     ) -> str | None:
         """Return the next nonce of the lane with the least under way; None if all are full."""
         slots = state.book.networks[self.network].slots
         best: tuple[int, str] | None = None
-        for lane in self.settings.lanes:
+        for lane in self.settings.lanes if lanes is None else lanes:
             start = facts.nonces.get(lane)
             if start is None:
                 continue
@@ -259,6 +312,14 @@ class Payouts(Follower[Facts]):
             ):
                 best = (nonce - start, slot)
         return None if best is None else best[1]
+
+
+def _spend(
+    room: dict[tuple[str, str], int], lane: str, contract: str, units: int, gas: int
+) -> None:
+    for each, less in ((contract, units), ("", gas)):
+        if (lane, each) in room:
+            room[lane, each] -= less
 
 
 def _has_signature(withdrawal: Withdrawal, facts: Facts) -> bool:

@@ -38,7 +38,9 @@ class SweepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How one network's deposits are gathered."""
 
     hot: str
-    """Where they go."""
+    """Where they go, unless there are several lanes."""
+    lanes: tuple[str, ...] = ()
+    """Hot wallets that share the deposits: each address always pays to the same one."""
     cold: str = ""
     bounds: tuple[Bounds, ...] = ()
     at_once: int = 16
@@ -145,16 +147,16 @@ def sweep(
         target=Vault.HOT,
         atoms=atoms if listing.contract else units * atoms_per_unit(state, listing),
     )
+    owners = list(state.book.networks[listing.network].owners)
+    index = owners.index(address)
     order = PaymentOrder(
         source=address,
-        payee=settings.hot,
+        payee=settings.lanes[index % len(settings.lanes)] if settings.lanes else settings.hot,
         contract=listing.contract,
         units=units,
         slots=(lane_slot(address, nonce),),
         quote=facts.quote,
     )
-    owners = list(state.book.networks[listing.network].owners)
-    index = owners.index(address)
     return Ask(payment=f"move/{terms.move_key}", order=order, target=terms, index=index)
 
 
@@ -194,8 +196,12 @@ def to_cold(
     listing: ListingState,
     quote: FeeQuote,
     hot_slot: str | None,
+    most: int | None = None,
 ) -> Ask | None:
-    """Return the payment that brings the hot wallet down to its target, or None."""
+    """Return the payment that brings the hot wallet down to its target, or None.
+
+    `most` is what the slot's lane may give, if that is not all that the hot wallet holds.
+    """
     terms = listing.listing
     bound = next((each for each in settings.bounds if each.asset == terms.asset), None)
     cover = hot_cover(state, listing)
@@ -205,6 +211,9 @@ def to_cold(
         return None
     per_unit = atoms_per_unit(state, terms)
     units = (cover - bound.hot_target) // per_unit
+    units = units if most is None else min(units, most)
+    if units <= 0:
+        return None
     move = MoveTerms(
         move_key=f"cold/{hot_slot}",
         network=terms.network,

@@ -138,12 +138,13 @@ class TreasuryDriver(NetworkDriver[Facts]):
                 nonces={address: await self._chain.next_nonce(address, facts.head)},
                 coins={address: await self._chain.balance(address, "", facts.head)},
             )
-            hot_slot = self._payouts.free_slot(state(), facts)
+            hot_slot, _ = self._payouts.richest(state(), facts, "")
             await self._perform(sweep(state(), self._sweeps, due, about, hot_slot), facts)
         for listing in list(state().book.listings.values()):
             waiting = [state().book.withdrawals[number] for number in listing.queue]
             # What could be paid now is paid first.
             if listing.listing.network == network and all(why_not_now(state(), w) for w in waiting):
-                hot_slot = self._payouts.free_slot(state(), facts)
-                ask = to_cold(state(), self._sweeps, listing, facts.quote, hot_slot)
+                contract = listing.listing.contract
+                hot_slot, most = self._payouts.richest(state(), facts, contract)
+                ask = to_cold(state(), self._sweeps, listing, facts.quote, hot_slot, most)
                 await self._perform(ask, facts)
