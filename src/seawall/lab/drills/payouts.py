@@ -27,6 +27,7 @@ from seawall.lab.drills.payouts_world import LOOK_S, PayoutWorld
 from seawall.lab.exchange_process import ExchangeError
 from seawall.lab.machine import now_text
 from seawall.lab.progress import Progress
+from seawall.lab.wire import BrokenError
 from seawall.lib.prng import Prng
 
 WITHDRAWALS_PER_ROUND: Final = 30
@@ -119,7 +120,7 @@ class _PayoutsDrill:
             self.progress("comparing", self.rounds, self.rounds)
             await self._compare()
             self.outcome.exit_code = await world.exchange.stop()
-        except (ExchangeError, *BROKEN) as error:
+        except (ExchangeError, BrokenError, *BROKEN) as error:
             self.outcome.failure = f"{type(error).__name__}: {error}"
         finally:
             await world.close()
@@ -275,8 +276,7 @@ class _PayoutsDrill:
             if credited or time.monotonic() > deadline_s:
                 break
             await asyncio.sleep(PAUSE_S)
-        await world.exchange.operator("funding/reconcile", {})
-        outcome.listings = await world.listings()
+        outcome.listings = await world.reconciled()
 
 
 async def run_payouts(options: DrillOptions, out: Path, progress: Progress) -> DrillReport:

@@ -282,9 +282,15 @@ class PayoutWorld:
 
     # People
 
-    async def listings(self) -> list[Balance]:
-        """Ask what each listing says of itself."""
-        found = await self.exchange.operator("funding/reconcile", None, "GET")
+    async def reconciled(self) -> list[Balance]:
+        """Have chain and ledger compared, and ask what each listing says of itself."""
+        deadline_s = asyncio.get_running_loop().time() + SETTLING_S
+        async with self.chain.standing():
+            while True:
+                with contextlib.suppress(BrokenError, ExchangeError):
+                    found = await self.exchange.operator("funding/reconcile", {})
+                    break
+                await self._look_again(deadline_s, "chain and ledger were not compared")
         return [
             Balance(
                 asset=row["asset"],
