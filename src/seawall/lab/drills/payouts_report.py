@@ -21,8 +21,8 @@ LIMITS: Final = (
         " suite, where they pause the network."
     ),
     (
-        "One endpoint: nodes that contradict each other are tested in the treasury's own suite. One"
-        " hot wallet, and no cold one."
+        "One endpoint: nodes that contradict each other are tested in the treasury's own suite. No"
+        " cold storage."
     ),
     (
         "SIGKILL ends a process; the system's page cache survives it. Loss of power is tested in"

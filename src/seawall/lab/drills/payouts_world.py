@@ -24,7 +24,7 @@ from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerS
 
 FINALITY: Final = 6
 BLOCK_S: Final = 0.4
-LANES: Final = 1
+LANES: Final = 2
 CUSTOMERS: Final = 8
 SUPPLY: Final = 10**16
 TOKEN_DECIMALS: Final = 6
