@@ -362,10 +362,8 @@ class SimulatedEndpoint:
     ) -> tuple[int, ...]:
         self._enter("balances")
         held = self._have(block).balances
-        found = [held.get((address, contract), 0) for address in addresses]
-        if self._manner is Manner.LIES_ABOUT_BALANCES:
-            found[-1] += 1
-        return tuple(found)
+        lie = self._manner is Manner.LIES_ABOUT_BALANCES
+        return tuple(held.get((address, contract), 0) + lie for address in addresses)
 
     async def nonce(self, address: str, block: Block) -> int:
         self._enter("nonce")

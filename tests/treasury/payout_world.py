@@ -166,7 +166,6 @@ class World:
         self.state = FundingState()
         self.crashes = 0
         self.most_unjournaled = 0
-        """Slots that were signed and not journaled when the process died."""
         self.foreign: list[Transaction] = []
         self.reckons = False
         self.hands = True
@@ -225,8 +224,8 @@ class World:
             await self.driver.step(self.chain.head if self.reckons else None)
         except CrashError:
             self.crashes += 1
-            slots = self.state.book.networks["SIM"].slots
-            left = {row.plan.slot for row in self.record.rows if row.plan.slot not in slots}
+            taken = self.state.book.networks["SIM"].slots
+            left = {row.plan.slot for row in self.record.rows}.difference(taken)
             self.most_unjournaled = max(self.most_unjournaled, len(left))
             before = digest_funding(self.state)
             self.start()
@@ -258,8 +257,7 @@ class World:
     def set_up(self) -> None:
         self.play(Lead(epoch=Epoch(1), node="sim"))
         for code in CAPITAL:
-            asset = Asset(code=AssetCode(code), name=code, decimals=18)
-            self.play(ListAsset(asset=asset))
+            self.play(ListAsset(asset=Asset(code=AssetCode(code), name=code, decimals=18)))
         network = Network(
             code="SIM",
             name="Simulated",
@@ -406,9 +404,8 @@ class World:
                 gone = [sent.tx_id for sent in self.chain.tip.content if self.prng.chance(1, 2)]
                 self.chain.reorganise(self.prng.between(1, FINALITY - 1), drop=gone)
             case 8:
-                self.chain.mine(
-                    self.prng.between(1, 6), least_per_gas=self.prng.choice((0, 11, 13))
-                )
+                blocks, least = self.prng.between(1, 6), self.prng.choice((0, 11, 13))
+                self.chain.mine(blocks, least_per_gas=least)
             case 9:
                 for endpoint in self.endpoints:
                     endpoint.manner = Manner.HONEST
