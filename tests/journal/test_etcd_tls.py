@@ -18,13 +18,18 @@ from seawall.lab.etcd import HOST, EtcdCluster
 @pytest.fixture
 async def cluster(memory_path: Path) -> AsyncIterator[EtcdCluster]:
     program("etcd")
-    authority = Authority(memory_path / "certificates")
-    cluster = EtcdCluster.local(
-        memory_path / "data", size=1, tls=authority.issue("member", [HOST, "localhost"])
-    )
+    tls = issued(memory_path / "certificates", "member")
+    cluster = EtcdCluster.local(memory_path / "data", size=1, tls=tls)
     await cluster.start()
     yield cluster
     await cluster.kill()
+
+
+def issued(folder: Path, name: str) -> EtcdTls:
+    """Return a certificate of the authority in a folder, which is made if there is none."""
+    authority = Authority(folder)
+    certificate, key = authority.issue(name, [HOST])
+    return EtcdTls(ca=authority.ca, certificate=certificate, key=key)
 
 
 async def opened(cluster: EtcdCluster, tls: EtcdTls | None) -> tuple[EtcdClient, EtcdJournal]:
@@ -44,7 +49,7 @@ async def test_only_certificates_of_the_authority_are_let_in(
     client, journal = await opened(cluster, own)
     assert (await journal.append(1, 1, [b"a"])).sequence == 1
     await client.close()
-    stranger = Authority(memory_path / "stranger", "stranger").issue("node", [HOST])
+    stranger = issued(memory_path / "stranger", "node")
     unknown_client = EtcdTls(ca=own.ca, certificate=stranger.certificate, key=stranger.key)
     unknown_server = EtcdTls(ca=stranger.ca, certificate=own.certificate, key=own.key)
     for tls in (None, stranger, unknown_client, unknown_server):
@@ -59,8 +64,7 @@ async def test_a_replaced_certificate_is_taken_up_in_use(
     monkeypatch.setattr(etcd_client, "_LOOK_S", 0.0)
     own = cluster.members[0].tls
     assert own is not None
-    folder = memory_path / "node"
-    stranger = Authority(folder, "stranger").issue("node", [HOST])
+    stranger = issued(memory_path / "node", "node")
     tls = EtcdTls(ca=own.ca, certificate=stranger.certificate, key=stranger.key)
     client = EtcdClient(EtcdSettings(endpoints=cluster.endpoints, tls=tls))
     journal = EtcdJournal(client, "spot", answer_s=0.5)

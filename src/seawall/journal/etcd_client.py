@@ -1,10 +1,11 @@
 """Calls to etcd's members.  The rule: whether a call was carried out is never guessed.
 
-A call goes to one member; without a definite answer it goes to the next, with more time, until the
-caller's time is over.  So a call given here must be harmless when it is carried out twice: a read,
-or a transaction whose comparison holds only once.  `Reply.doubt` and `EtcdError.doubt` say whether
-an earlier attempt is unaccounted for.  The messages and stubs come from `aetcd`, the channels are
-our own: one for each member, with TLS from files that may be replaced while in use
+A call goes to one member.  Without an answer it also goes to the next, and so on until one gives a
+definite answer or the caller's time is over; none is taken back, since the slow one may be the only
+one that can answer.  So a call given here must be harmless when it is carried out twice: a read, or
+a transaction whose comparison holds only once.  `Reply.doubt` and `EtcdError.doubt` say whether
+another attempt is unaccounted for.  The messages and stubs come from `aetcd`, the channels are our
+own: one for each member, with TLS from files that may be replaced while in use
 (docs/decisions/0013).
 """
 
@@ -18,11 +19,13 @@ from aetcd import rpc
 from grpc import StatusCode
 from msgspec import Struct
 
-PATIENCE_S: Final = 0.5
-"""The least that a member gets to answer; the last answers' time sets what it gets."""
-PATIENCE_S_MAX: Final = 5.0
+PATIENCE_S: Final = 0.25
+"""The least that a member gets before the next is asked too; four times what the last took."""
+PATIENCE_S_MAX: Final = 2.0
 _PAUSE_S: Final = 0.05
 """Between two rounds over all members."""
+_ATTEMPTS: Final = 6
+"""Attempts of one call that may wait for their answers at once."""
 _LOOK_S: Final = 5.0
 """How often the certificates' files are looked at."""
 _FAREWELL_S: Final = 30.0
@@ -33,10 +36,11 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # etcd breaks with clients that ping more often than each five seconds.
-    ("grpc.keepalive_time_ms", 6_000),
+    # etcd breaks with clients that ping more often than each five seconds, or while they ask
+    # nothing.
+    ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 2_000),
-    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -186,44 +190,52 @@ class EtcdClient:
         if self.members[self._at] is member:
             self._at = (self._at + 1) % len(self.members)
 
-    def _avoid_near(self, member: Member) -> None:
-        if self.members[self._near] is member:
-            self._near = (self._near + 1) % len(self.members)
-
     async def call(
         self, method: str, request: Any, *, total_s: float, alone: bool = False
     ) -> Reply:
         """Return a definite answer, whichever member gives it; raise EtcdError.
 
-        `alone` is for what a member answers without the others: then it is not held against one
-        that it had no quorum, and the nearest stays the first to be asked.
+        `alone` is for what a member answers without the others: the nearest is asked first then,
+        even if it has no quorum.
         """
         now_s = asyncio.get_running_loop().time
         deadline_s = now_s() + total_s
-        patience_s = self._patience_s
-        attempts = 0
-        while True:
-            member = self.members[self._near] if alone else self.preferred
-            attempts += 1
-            started_s = now_s()
-            try:
-                message = await self.once(
-                    member, method, request, min(patience_s, max(deadline_s - started_s, _PAUSE_S))
-                )
-            except EtcdUnsureError:
-                (self._avoid_near if alone else self.avoid)(member)
-                if now_s() >= deadline_s:
+        start = self._near if alone else self._at
+        race = _Race()
+        failed = EtcdUnsureError(f"etcd at {self.members[start].endpoint} did not answer in time")
+        failures = 0
+        try:
+            while (left_s := deadline_s - now_s()) > 0:
+                if race.waiting < _ATTEMPTS:
+                    at = (start + race.started) % len(self.members)
+                    race.start(at, self.members[at], method, request, left_s)
+                attempt = await race.finished(min(self._patience_s, left_s))
+                if attempt is None:
+                    continue
+                try:
+                    message = await attempt.answer()
+                except EtcdUnsureError as error:
+                    failed = error
+                    failures += 1
+                    if failures % len(self.members) == 0:
+                        await asyncio.sleep(_PAUSE_S)
+                except EtcdError as error:
+                    error.doubt = race.started > 1
                     raise
-                patience_s = min(2 * patience_s, PATIENCE_S_MAX)
-                if attempts % len(self.members) == 0:
-                    await asyncio.sleep(_PAUSE_S)
-            except EtcdError as error:
-                error.doubt = attempts > 1
-                raise
-            else:
-                took_s = now_s() - started_s
-                self._patience_s = min(max(PATIENCE_S, 4 * took_s), PATIENCE_S_MAX)
-                return Reply(message, attempts > 1)
+                else:
+                    self._learn(attempt.at, now_s() - attempt.started_s, alone=alone)
+                    return Reply(message, race.started > 1)
+            raise failed
+        finally:
+            race.close()
+
+    def _learn(self, at: int, took_s: float, *, alone: bool) -> None:
+        """Remember who answered, and how quickly."""
+        if alone:
+            self._near = at
+        else:
+            self._at = at
+        self._patience_s = min(max(PATIENCE_S, 4 * took_s), PATIENCE_S_MAX)
 
     async def once(self, member: Member, method: str, request: Any, timeout_s: float) -> Any:
         """Return this member's answer to one attempt; raise EtcdError."""
@@ -238,6 +250,82 @@ class EtcdClient:
     async def close(self) -> None:
         for member in self.members:
             await member.close()
+
+
+class _Attempt:
+    """One call to one member."""
+
+    def __init__(self, at: int, member: Member, call: Any) -> None:
+        self.at = at
+        self.started_s = asyncio.get_running_loop().time()
+        self.call = call
+        self._member = member
+
+    async def answer(self) -> Any:
+        """Return the member's answer; raise EtcdError."""
+        try:
+            return await self.call
+        except grpc.aio.AioRpcError as error:
+            raise translated(error, self._member.endpoint) from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Not we were cancelled: the channel was closed.
+            raise EtcdUnsureError(f"the channel to {self._member.endpoint} was closed") from None
+
+
+class _Race:
+    """The attempts of one call; a task for each would cost more than the call does."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self._attempts: list[_Attempt] = []
+        self._wake: asyncio.Future[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        return len(self._attempts)
+
+    def start(self, at: int, member: Member, method: str, request: Any, timeout_s: float) -> None:
+        self.started += 1
+        try:
+            call = member.method(method)(request, timeout=timeout_s)
+        except (grpc.aio.UsageError, OSError) as error:
+            call = _failed(EtcdUnsureError(f"{member.endpoint}: {error}"))
+        self._attempts.append(_Attempt(at, member, call))
+        call.add_done_callback(self._awake)
+
+    async def finished(self, timeout_s: float) -> _Attempt | None:
+        """Return an attempt that has an answer, or None after `timeout_s` without one."""
+        if not any(attempt.call.done() for attempt in self._attempts):
+            loop = asyncio.get_running_loop()
+            self._wake = loop.create_future()
+            timer = loop.call_later(timeout_s, self._awake)
+            try:
+                await self._wake
+            finally:
+                timer.cancel()
+                self._wake = None
+        for attempt in self._attempts:
+            if attempt.call.done():
+                self._attempts.remove(attempt)
+                return attempt
+        return None
+
+    def close(self) -> None:
+        for attempt in self._attempts:
+            attempt.call.cancel()
+
+    def _awake(self, _: object = None) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+def _failed(error: EtcdError) -> "asyncio.Future[Any]":
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future
 
 
 def translated(error: Any, endpoint: str) -> EtcdError:
