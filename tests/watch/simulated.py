@@ -4,6 +4,8 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from msgspec import convert
+
 from seawall.watch.activity import HOUR_S, WEEK_S, Sent, hour_of_week
 from seawall.watch.chain_silence import Assessment, Detector
 from seawall.watch.pulse import Look, Moment
@@ -89,12 +91,11 @@ class Watched:
 
     def look(self, name: str = "one", **changed: int | str) -> None:
         """Let an endpoint answer as a current one does, but for what is changed."""
-        fields: dict[str, int | str] = {
+        usual: dict[str, int | str] = {
             "number": self.number, "id": f"0x{self.number:x}",
             "at_s": int(self.wall_s), "nonce": self.nonce,
         }  # fmt: skip
-        fields.update(changed)
-        self.detector.on_look(name, Look(**fields), self.now)  # type: ignore[arg-type]  # a table
+        self.detector.on_look(name, convert({**usual, **changed}, Look), self.now)
 
     def wait(self, seconds: float) -> None:
         """Let time pass on both clocks."""
