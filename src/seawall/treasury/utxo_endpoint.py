@@ -159,6 +159,7 @@ class UtxoEndpoint:
             best = str(await self._call("getbestblockhash"))
             if (best, addresses) != (self._scanned.block_id, self._scanned.addresses):
                 self._scan_task = asyncio.create_task(self._scan_now(addresses))
+                self._scan_task.add_done_callback(_forgive)
                 await asyncio.shield(self._scan_task)
             return self._scanned
 
@@ -284,6 +285,12 @@ def _block(header: dict[str, Any]) -> Block:
         parent_id=str(header.get("previousblockhash", "")),
         at_ns=int(header["time"]) * 1_000_000_000,
     )
+
+
+def _forgive(look: asyncio.Task[None]) -> None:
+    """Take note of a failure that nobody waits for any more: the next caller looks again."""
+    if not look.cancelled():
+        look.exception()
 
 
 def _coins(found: dict[str, Any], addresses: frozenset[str], prefix: str) -> tuple[Coin, ...]:
