@@ -124,6 +124,11 @@ class NetworkRunner:
         await self._signer.close()
         await self._chain.close()
 
+    async def ended(self) -> None:
+        """Return once it has given up; a treasury that serves or waits never does."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     # What the gateway asks
 
     def derive(self, index: int) -> str:
