@@ -30,7 +30,10 @@ class Exchange:
         self.folders = [folder / "one", folder / "two"]
 
     def archive(self) -> Archive:
-        return Archive([Target(str(each)) for each in self.folders])
+        return Archive([Target(str(each)) for each in self.folders], copies=2)
+
+    def names(self, folder: Path) -> set[str]:
+        return {path.name for path in (folder / "spot").iterdir()}
 
     async def journal(self) -> EtcdJournal:
         return await EtcdJournal.open(
@@ -84,7 +87,7 @@ async def test_rounds_may_be_taken_by_two_at_once(exchange: Exchange) -> None:
         await fill(journal, 40)
         await asyncio.gather(*(sealer.round() for sealer in sealers))
     assert (await verify(await exchange.journal())).entries == 5 * 40 * 7
-    names = [{path.name for path in (each / "spot").iterdir()} for each in exchange.folders]
+    names = [exchange.names(each) for each in exchange.folders]
     assert names[0] == names[1]
     firsts = sorted(int(name[:20]) for name in names[0])
     lasts = sorted(int(name[21:41]) for name in names[0])
@@ -116,6 +119,21 @@ async def test_what_has_too_few_copies_is_not_forgotten(exchange: Exchange) -> N
     (exchange.folders[1] / "spot").unlink()
     assert any(isinstance(step, Forget) for step in await sealer.round())
     assert (await verify(journal)).entries == 420
+
+
+async def test_a_target_that_was_away_gets_what_it_lacks(exchange: Exchange) -> None:
+    exchange.folders.append(exchange.folders[0].with_name("three"))
+    journal = await exchange.journal()
+    sealer = await exchange.sealer()
+    away = exchange.folders[2] / "spot"
+    away.write_bytes(b"in the way")
+    await fill(journal, 60)
+    assert any(isinstance(step, Forget) for step in await sealer.round())
+    assert await sealer.heal() == 0
+    away.unlink()
+    assert await sealer.heal() == len(exchange.names(exchange.folders[0]))
+    assert exchange.names(exchange.folders[2]) == exchange.names(exchange.folders[0])
+    assert await sealer.heal() == 0
 
 
 @pytest.fixture

@@ -107,6 +107,8 @@ class Archive:
             raise ValueError(f"an archive of {copies} copies has as many targets or more")
         self.targets = list(targets)
         self.copies = copies
+        self.lacking: dict[str, int] = {}
+        """By cell, the first entry of which a target may lack a copy; who heals takes it out."""
         self._names: dict[str, set[SegmentName]] = {}
         self._confirmed: dict[tuple[str, SegmentName], bytes] = {}
         """The hash before each segment of which enough copies were read back."""
@@ -122,7 +124,7 @@ class Archive:
         )
         faults = [fault for fault in outcomes if fault]
         for fault in faults:
-            _log.warning("archive target failed", cell=segment.cell, error=fault)
+            self._note(segment, fault)
         if len(self.targets) - len(faults) < self.copies:
             raise ArchiveError(
                 f"segment {segment.name} of {segment.cell} has fewer than {self.copies} copies: "
@@ -138,11 +140,12 @@ class Archive:
         lists = [await self._list(target, cell, first) for target in self.targets]
         known = sorted(set().union(*(names for names in lists if names is not None)))
         made = 0
+        failed: list[Target] = []
         for name in known:
             lacking = [
                 target
                 for target, names in zip(self.targets, lists, strict=True)
-                if names is not None and name not in names
+                if names is not None and name not in names and target not in failed
             ]
             if not lacking:
                 continue
@@ -151,8 +154,17 @@ class Archive:
                 fault = await self._write(target, segment, segment.encode())
                 made += not fault
                 if fault:
-                    _log.warning("archive target failed", cell=cell, error=fault)
+                    failed.append(target)
+                    self._note(segment, fault)
+        if any(names is None for names in lists):
+            self.lacking[cell] = min(first, self.lacking.get(cell, first))
         return made
+
+    def _note(self, segment: Segment, fault: str) -> None:
+        _log.warning("archive target failed", cell=segment.cell, error=fault)
+        self.lacking[segment.cell] = min(
+            segment.first, self.lacking.get(segment.cell, segment.first)
+        )
 
     async def _write(self, target: Target, segment: Segment, content: bytes) -> str:
         """Return why the target has no whole copy now; an empty text if it has one."""

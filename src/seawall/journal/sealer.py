@@ -35,6 +35,8 @@ from seawall.journal.segments import SealedBatch, Segment
 _log = structlog.get_logger("seawall.journal")
 
 ROUND_S: Final = 5.0
+HEAL_S: Final = 60.0
+"""How often a target that lacks copies is tried again."""
 _NOSPACE: Final = rpc.AlarmType.Value("NOSPACE")
 _STATUS_S: Final = 2.0
 _CALL_S: Final = 10.0
@@ -86,12 +88,19 @@ class Sealer:
         self._policy = policy
         self._compacted = 0
         self._forgotten = False
+        # What earlier sealers left undone is not known, so the first time all is looked at.
+        archive.lacking.update(dict.fromkeys(self._journals, 1))
 
-    async def run(self, pause_s: float = ROUND_S) -> None:
+    async def run(self, pause_s: float = ROUND_S, heal_s: float = HEAL_S) -> None:
         """Take a round again and again, until cancelled; what fails is tried in the next one."""
+        now_s = asyncio.get_running_loop().time
+        heal_at_s = now_s()
         while True:
             try:
                 await self.round()
+                if now_s() >= heal_at_s:
+                    await self.heal()
+                    heal_at_s = now_s() + heal_s
             except (JournalError, EtcdError) as error:
                 _log.warning("sealing failed", error=str(error))
             await asyncio.sleep(pause_s)
@@ -111,6 +120,15 @@ class Sealer:
             taken += steps
             before = steps
         return taken
+
+    async def heal(self) -> int:
+        """Give each target the copies that it lacks; return how many were made."""
+        made = 0
+        for cell in self._journals:
+            first = self._archive.lacking.pop(cell, None)
+            if first is not None:
+                made += await self._archive.heal(cell, first)
+        return made
 
     async def look(self) -> StoreState:
         """Return what is where; raise JournalError or EtcdError."""
