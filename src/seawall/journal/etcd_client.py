@@ -325,6 +325,8 @@ class _Race:
 def _failed(error: EtcdError) -> "asyncio.Future[Any]":
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.set_exception(error)
+    # Another attempt may settle the call; then nobody asks for this error, and that is no fault.
+    future.exception()
     return future
 
 
