@@ -33,6 +33,8 @@ from seawall.lib.prng import Prng
 WITHDRAWALS_PER_ROUND: Final = 30
 STEP_S: Final = 10.0
 """Where no withdrawal makes the awaited step in this time, the blow falls all the same."""
+ROUND_S: Final = 4.0
+"""Over which a round's withdrawals are asked for."""
 FREEZE_S: Final = (0.5, 3.0)
 CREDIT_S: Final = 30.0
 STANDSTILL_S: Final = 90.0
@@ -168,14 +170,18 @@ class _PayoutsDrill:
         victim, step = self._draw()
         if victim.chain:
             await self.world.chain.dump()
-        trouble = asyncio.create_task(self._trouble())
-        for _ in range(withdrawals):
-            self._tickets.release()
+        meanwhile = asyncio.gather(self._trouble(), self._release(withdrawals))
         try:
             met = await self._await(step, victim)
             await self._strike(victim, step if met else Step.ANY)
         finally:
-            await trouble
+            await meanwhile
+
+    async def _release(self, withdrawals: int) -> None:
+        """Let them come one by one, so that whatever happens falls among them."""
+        for _ in range(withdrawals):
+            self._tickets.release()
+            await asyncio.sleep(ROUND_S / withdrawals)
 
     def _draw(self) -> tuple[Victim, Step]:
         """Take the next card; a deck that is used up is shuffled anew."""
@@ -190,7 +196,7 @@ class _PayoutsDrill:
         customer, coin = self.prng.choice(world.customers), self.prng.choice(world.coins)
         await customer.deposit(coin, coin.deposit // 1_000 + self.prng.below(1_000), 9)
         for _ in range(self.prng.below(3)):
-            await asyncio.sleep(self._chance_s(0.0, 2.0))
+            await asyncio.sleep(self._chance_s(0.0, ROUND_S / 2))
             with contextlib.suppress(*BROKEN):
                 done = await chain.reorganise()
                 if done:
