@@ -10,7 +10,16 @@ import msgspec
 
 from seawall.lab.bench.base import BenchResult
 
-ORDER: Final = ("engine", "journal", "api", "recovery", "payouts", "reconcile", "transfer")
+ORDER: Final = (
+    "engine",
+    "journal",
+    "cluster-journal",
+    "api",
+    "recovery",
+    "payouts",
+    "reconcile",
+    "transfer",
+)
 HEAD: Final = """\
 # Benchmarks
 
@@ -34,6 +43,10 @@ Real records are appended in batches, as group commit forms them, and synced. Th
 the same bytes to a plain file and call fdatasync: `growing`, a file whose size each sync must also
 write, and `laid out`, a file that was written before and is overwritten, which is the fastest that
 a disk can be. They take turns in quarters of a second.""",
+    "cluster-journal": """\
+The journal on etcd, three members on this machine. The yardstick is a bare `Put` of the same bytes
+under another key to the same members, over a channel like the journal's. Both have one append in
+flight and take turns in quarters of a second.""",
     "api": """\
 Orders are signed, checked, journaled, synced, matched and published before they are answered; half
 of them trade. The echo on the same server gets the same parameters and answers with them. Each
