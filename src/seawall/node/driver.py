@@ -101,7 +101,7 @@ class CellDriver:
         self._journal = journal
         self._clock = clock
         self._checkpoints = checkpoints
-        self._metrics = metrics
+        self.metrics = metrics
         self._sequencer: Sequencer[Ticket] | None = None
         self._last_ns = 0
         self._quiet_since_s = 0.0
@@ -240,7 +240,7 @@ class CellDriver:
             )
         refusal = self._sequencer.on_submit(encoded, Ticket(record, future))
         if refusal is not None:
-            self._metrics.count(type(command).__name__, "refused")
+            self.metrics.count(type(command).__name__, "refused")
             raise refusal
         self._last_ns = at_ns
         self._quiet_since_s = asyncio.get_running_loop().time()
@@ -291,7 +291,7 @@ class CellDriver:
                     entries = await self._journal.read(batch.first, len(batch.payloads))
                     answer = None if sequencer.stopped else sequencer.on_read(entries)
             except JournalError as error:
-                self._metrics.failed_appends += 1
+                self.metrics.failed_appends += 1
                 _log.warning("append failed", cell=self.cell.name, error=str(error))
                 answer = None if sequencer.stopped else sequencer.on_append_failed(error)
             except Exception as error:  # noqa: BLE001  (an engine's bug: nobody knows what it wrote)
@@ -299,8 +299,8 @@ class CellDriver:
                 answer = sequencer.on_stop(f"the outcome of an append is unknown: {error!r}")
             # Stopped meanwhile: its submitters were told that the outcome is unknown.
             effects = answer or []
-        self._metrics.append_seconds.observe(time.perf_counter() - started_s)
-        self._metrics.batch_commands.observe(len(batch.payloads))
+        took_s = time.perf_counter() - started_s
+        self.metrics.appended(_appended(effects), took_s, len(batch.payloads))
         return effects
 
     def _perform(self, effects: list[Effect[Ticket]]) -> None:
@@ -361,14 +361,14 @@ class CellDriver:
             self._break(batch, sequence, error)
             return
         self.head = head
-        self._metrics.apply_seconds.observe(time.perf_counter() - started_s)
+        self.metrics.apply_seconds.observe(time.perf_counter() - started_s)
         if self.on_batch is not None:
             self.on_batch(self)
 
     def _commit_one(self, ticket: Ticket, sequence: int) -> None:
         committed = self._apply(ticket.record, sequence)
         answer = committed.answer
-        self._metrics.count(type(ticket.record.command).__name__, _outcome(answer))
+        self.metrics.count(type(ticket.record.command).__name__, _outcome(answer))
         future = ticket.future
         if future is not None and not future.done():
             future.set_result(committed)
@@ -412,7 +412,7 @@ class CellDriver:
 
     def _refuse(self, ticket: Ticket, error: NodeError) -> None:
         known = "unknown" if isinstance(error, OutcomeUnknownError) else "refused"
-        self._metrics.count(type(ticket.record.command).__name__, known)
+        self.metrics.count(type(ticket.record.command).__name__, known)
         if ticket.future is not None and not ticket.future.done():
             ticket.future.set_exception(error)
 
@@ -429,6 +429,17 @@ def _answer_among(events: list[Event]) -> CommandRejected | CommandRepeated | No
         if isinstance(event, _ANSWERS):
             return event
     return None
+
+
+def _appended(effects: list[Effect[Ticket]]) -> str:
+    """Return what became of an append, for those who count."""
+    if any(isinstance(effect, Commit) for effect in effects):
+        return "durable"
+    if any(isinstance(effect, Adopt) for effect in effects):
+        return "adopted"
+    if any(isinstance(effect, Stop) and effect.deposed for effect in effects):
+        return "deposed"
+    return "failed"
 
 
 def _outcome(answer: CommandRejected | CommandRepeated | None) -> str:

@@ -101,6 +101,12 @@ class CellForwarder:
         """Origins that this node took as a leader, or that stand in the journal as cancels."""
         self._lane: asyncio.Task[None] | None = None
         self._no_quorum_since_s: float | None = None
+        self._part = replica.driver.metrics.part
+
+    @property
+    def pending(self) -> int:
+        """Return how many commands were taken here and not answered."""
+        return len(self._pending)
 
     def submit(self, command: Command, command_id: str = "") -> "asyncio.Future[Committed]":
         """Take a command; the future brings what came of it, or a NodeError."""
@@ -182,6 +188,7 @@ class CellForwarder:
             self._refuse(node, epoch, record.origin, error)
             return
         self._remember(record.origin)
+        self._part.taken += 1
         future = self._replica.driver.submit(record.command, record.command_id, record.origin)
         future.add_done_callback(partial(self._forwarded, node, epoch, record.origin))
 
@@ -263,6 +270,7 @@ class CellForwarder:
         forward = Forward(cell=cell.name, epoch=leadership.epoch, record=record)
         if self._sender.send(leadership.leader, forward):
             pending.sent_epoch = leadership.epoch
+            self._part.forwarded += 1
 
     def _forwarded(
         self, node: str, epoch: int, origin: str, future: "asyncio.Future[Committed]"
@@ -277,6 +285,7 @@ class CellForwarder:
         for name, cls in _KINDS.items():
             if isinstance(error, cls):
                 kind = name
+        self._part.refuse(kind)
         refused = Refused(
             cell=self._replica.name, epoch=epoch, origin=origin, kind=kind, text=str(error)
         )
@@ -300,6 +309,7 @@ class CellForwarder:
             invariant(head.epoch > 0, "a journal begins with a Lead")
             await self._journal.append(head.sequence + 1, head.epoch, payloads)
             _log.info("cancels without a leader", cell=cell.name, count=len(payloads))
+            self._part.lane_cancels += len(payloads)
         except JournalConflictError:
             _log.debug("a leader was there after all", cell=cell.name)
         except JournalError as error:
@@ -315,6 +325,7 @@ class CellForwarder:
             reason = reason or self._last_known()
         reason = reason or f"{self._replica.name} has no leader that answers"
         never = pending.sent_epoch == _NEVER and not in_lane(pending.command)
+        self._part.give_up("refused" if never else "unknown")
         error = NoQuorumError if never and not self._replica.quorum else UnavailableError
         pending.future.set_exception(error(reason) if never else OutcomeUnknownError(reason))
 

@@ -5,6 +5,7 @@ joins them and decides nothing.
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -13,6 +14,7 @@ from msgspec import Struct
 from seawall.journal.port import Journal
 from seawall.model.commands import Command
 from seawall.model.topology import Topology
+from seawall.node.cluster_metrics import ReplicaNumbers
 from seawall.node.driver import CellDriver, Committed
 from seawall.node.errors import NotLeadingError, UnavailableError
 from seawall.node.forwarding import LOOK_S, CellForwarder
@@ -77,6 +79,7 @@ class Membership:
         replica.on_role = self._role_changed
         self.replicas[cell] = replica
         self._forwarders[cell] = forwarder
+        driver.metrics.replica = partial(self._numbers, cell)
 
     async def start(self) -> None:
         """Listen to the others, and follow or lead; raises OSError if it cannot listen."""
@@ -147,6 +150,25 @@ class Membership:
     def linked(self) -> list[str]:
         return self._links.linked
 
+    def links(self) -> dict[str, bool]:
+        """Return each other node, and whether it can be sent to."""
+        linked = self._links.linked
+        others = (place.name for place in self.topology.node if place.name != self.name)
+        return {name: name in linked for name in others}
+
+    def _numbers(self, cell: str) -> ReplicaNumbers:
+        replica = self.replicas[cell]
+        return ReplicaNumbers(
+            status=self.status(cell)[0],
+            leads=replica.leads,
+            epoch=replica.leadership.epoch,
+            silence_s=replica.leadership.silent_s(asyncio.get_running_loop().time()),
+            stale_s=replica.stale_s(),
+            quorum=replica.quorum,
+            lag_entries=max(replica.end - replica.sequence, 0),
+            pending=self._forwarders[cell].pending,
+        )
+
     async def confirm(self, cell: str) -> bool:
         """Wait until all that was durable at the call is applied here; False if unknown."""
         return await self.replicas[cell].confirm()
@@ -170,6 +192,7 @@ class Membership:
             if asyncio.get_running_loop().time() > until_s:
                 raise UnavailableError(f"{target} has not taken the lead of {cell} yet")
             await asyncio.sleep(LOOK_S)
+        replica.driver.metrics.part.handovers += 1
         return replica.leadership.leader
 
     # What comes from others

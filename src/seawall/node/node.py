@@ -106,6 +106,8 @@ class Node:
         self._stop_reasons: list[str] = []
         self._something_stopped = asyncio.Event()
         self._closed = False
+        metrics.node = settings.name
+        metrics.ready = lambda: self.ready
 
     @classmethod
     async def open(
@@ -294,6 +296,7 @@ class Node:
             driver.follow(head)
             membership.add(driver, self._journals[name], self._on_stop)
         membership.on_role = self._on_role
+        self.metrics.links = membership.links
         await membership.start()
 
     def _check_between(self) -> None:

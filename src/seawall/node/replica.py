@@ -59,6 +59,8 @@ class Replica:
         """When it was last known that nothing durable was missing here; None: never."""
         self.quorum = False
         """Whether the journal answered when last asked."""
+        self.end = 0
+        """The last entry that the journal named as durable."""
         self._journal = journal
         self._now_s = now_s
         self._wake = asyncio.Event()
@@ -210,6 +212,7 @@ class Replica:
         finally:
             self._looking = None
         self.quorum = True
+        self.end = head.sequence
         self.leadership.on_answer(self._now_s())
         self._ends.append((head.sequence, asked_s))
         self._note_current()
@@ -240,9 +243,11 @@ class Replica:
             await self.driver.submit(Lead(epoch=Epoch(epoch), node=self.leadership.node))
         except NodeError as error:
             _log.info("lead not taken", cell=self.name, epoch=epoch, why=str(error))
+            self.driver.metrics.part.campaigns_lost += 1
             await self._settle_term()
             return False
         _log.info("lead taken", cell=self.name, epoch=epoch)
+        self.driver.metrics.part.terms += 1
         return True
 
     async def _lead(self) -> None:
