@@ -75,7 +75,7 @@ async def run_exchange(
     data = Path(configuration.exchange.data)
     with locked(data):
         file = log.set_up(configuration.log, data)
-        stop = _stop_event()
+        stop = stop_event()
         async with AsyncExitStack() as stack:
             node = await stack.enter_async_context(_open_node(configuration, data, on_replay))
             restored = node.spot.sequence if node.spot.epoch > 1 else 0
@@ -86,9 +86,7 @@ async def run_exchange(
             treasuries = _compose_treasuries(node, configuration, data)
             if treasuries is not None:
                 stack.push_async_callback(treasuries.stop)
-            server = await stack.enter_async_context(
-                _serving(node, configuration, data, treasuries)
-            )
+            server = await stack.enter_async_context(serving(node, configuration, data, treasuries))
             if treasuries is not None:
                 treasuries.start()
             running = Running(pid=pid, port=server.port, url=server.url)
@@ -97,7 +95,7 @@ async def run_exchange(
             keys = None
             if configuration.exchange.demo:
                 keys = await stack.enter_async_context(demo_market(node, data, server.url))
-            _quieten_collector()
+            quieten_collector()
             _log.info("started", version=__version__, url=server.url, restored=restored)
             on_start(
                 Started(
@@ -114,19 +112,19 @@ async def run_exchange(
                     no_chain=money.why_not if money is not None else "",
                 )
             )
-            code = await _until_stopped(node, stop)
+            code = await until_stopped(node, stop)
         _log.info("stopped", exit_code=code)
         return code
 
 
-def _quieten_collector() -> None:
+def quieten_collector() -> None:
     """Let what is there for long alone, and look for cycles less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def _stop_event() -> asyncio.Event:
+def stop_event() -> asyncio.Event:
     """Return an event that the first signal sets; a second one ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -141,7 +139,7 @@ def _stop_event() -> asyncio.Event:
     return stop
 
 
-async def _until_stopped(node: Node, stop: asyncio.Event) -> int:
+async def until_stopped(node: Node, stop: asyncio.Event) -> int:
     asked = asyncio.ensure_future(stop.wait())
     fault = asyncio.ensure_future(node.wait_stopped())
     await asyncio.wait({asked, fault}, return_when=asyncio.FIRST_COMPLETED)
@@ -201,7 +199,7 @@ def _compose_treasuries(
 
 
 @asynccontextmanager
-async def _serving(
+async def serving(
     node: Node, configuration: Configuration, data: Path, treasuries: "Treasuries | None"
 ) -> AsyncIterator[GatewayServer]:
     section = configuration.gateway
@@ -211,6 +209,7 @@ async def _serving(
         port=section.port,
         demo=configuration.exchange.demo,
         throttle=section.throttle,
+        operators=section.operators,
         trusted_proxies=section.trusted_proxies,
         access_log=section.access_log,
     )

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from seawall import __version__
 from seawall.cli.commands.drill import perform
+from seawall.cli.commands.node import run as run_node
 from seawall.cli.output import CliError, Exit, fail, human, notes
 
 
@@ -48,6 +49,8 @@ journal = App(name="journal", help="Look at the journals, and check them.")
 funding = App(name="funding", help="Money in and out of a running exchange.")
 demo = App(name="demo", help="Play money on a demo's own chain.")
 signer = App(name="signer", help="The process that holds the keys and signs payments.")
+node = App(name="node", help="One node of a cluster.")
+cluster = App(name="cluster", help="A whole cluster on this machine, and its faults.")
 watch = App(name="watch", help="Look at others' wallets, and at one's own, from outside.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
 
@@ -58,6 +61,8 @@ app.command(journal)
 app.command(funding)
 app.command(demo)
 app.command(signer)
+app.command(node)
+app.command(cluster)
 app.command(watch)
 app.command(drill)
 
@@ -85,6 +90,8 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (demo, "transaction", "demo:transaction", "Show a transaction of the demo's chain."),
     (signer, "run", "signer:run", "Sign what the limits allow, until Ctrl-C or SIGTERM."),
     (signer, "keystore", "signer:keystore", "Make a sealed file of keys."),
+    (node, "handover", "node:handover", "Give the lead of a cell to another node."),
+    (node, "status", "node:status", "Say who leads, and how current the node is."),
     (watch, "wallet", "watch:wallet", "Say when a wallet of any exchange has gone silent."),
     (drill, "list", "drill:names", "List the drills."),
 )
@@ -93,6 +100,7 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
 for group, name, function, line in COMMANDS:
     group.command(f"seawall.cli.commands.{function}", name=name, help=line)
 drill.default(perform)
+node.default(run_node)
 
 
 def run(tokens: Sequence[str] | None = None) -> None:

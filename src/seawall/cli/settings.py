@@ -22,6 +22,7 @@ class ExchangeSection(Section, frozen=True, kw_only=True):
 class GatewaySection(Section, frozen=True, kw_only=True):
     host: str
     port: Annotated[int, Meta(ge=0, le=65_535)]
+    operators: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     access_log: bool
     throttle: ThrottleSettings

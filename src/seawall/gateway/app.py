@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from seawall.gateway import errors
+from seawall.gateway.cluster import ClusterDesk
 from seawall.gateway.context import Context
 from seawall.gateway.funding_operator import FundingDesk
 from seawall.gateway.operator import Operator, json_response
@@ -113,6 +114,7 @@ class App:
             Route("/health/ready", self._ready),
             *operator.routes(),
             *FundingDesk(self.context, operator).routes(),
+            *ClusterDesk(self.context, operator).routes(),
             Mount("/", app=_nothing_here),
         ]
 

@@ -1,6 +1,7 @@
 """`/seawall/v1/operator`: running the exchange from its own machine.
 
-The rule: loopback only, with the token from `operator.token`, and every act is a journaled command.
+The rule: from this machine or named addresses, with the token from `operator.token`, and every act
+is a journaled command.
 """
 
 import hmac
@@ -155,11 +156,20 @@ class Operator:
 
     def _admit(self, request: Request) -> None:
         client = request.client
-        if client is not None and client.host not in _LOOPBACK:
+        if client is not None and not self._may_operate(client.host, request):
             raise errors.operator_refused()
         given = request.headers.get(HEADER, "")
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             raise errors.operator_refused()
+
+    def _may_operate(self, host: str, request: Request) -> bool:
+        """Whether the call comes from this machine, or from where operators may call from."""
+        own = request.scope.get("server")
+        return (
+            host in _LOOPBACK
+            or (own is not None and host == own[0])
+            or host in self._context.settings.operators
+        )
 
     # What an operator may do
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from seawall.gateway import errors
+from seawall.gateway.cluster import CLUSTER_CALLS
 from seawall.gateway.context import Method, Security
 from seawall.gateway.errors import REJECTIONS
 from seawall.gateway.funding_operator import FUNDING_CALLS
@@ -75,15 +76,15 @@ def api_page() -> str:
         "",
         "## Operators",
         "",
-        "From the machine itself only, with the token of `operator.token` in `X-Seawall-Operator`;",
-        "bodies are JSON.",
+        "From the machine itself and from addresses in `gateway.operators`, with the token of",
+        "`operator.token` in `X-Seawall-Operator`; bodies are JSON.",
         "",
         "| request | body | does |",
         "|---|---|---|",
     ]
     lines += [
         f"| `{path}` | `{body}` | {does} |"
-        for path, body, does in (*OPERATOR_CALLS, *FUNDING_CALLS)
+        for path, body, does in (*OPERATOR_CALLS, *FUNDING_CALLS, *CLUSTER_CALLS)
     ]
     return "\n".join(lines) + "\n"
 

@@ -34,6 +34,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     demo: bool = False
     """Whether operators may credit accounts out of nothing."""
     throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
+    operators: tuple[str, ...] = ()
+    """Addresses besides this machine's own from which operators' calls are taken."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-For is believed."""
     header_bytes_max: int = limits.HTTP_HEADER_BYTES

@@ -101,6 +101,11 @@ class DemoMarket:
             await market.step()
         self._task = asyncio.create_task(_run(shown))
 
+    async def ended(self) -> None:
+        """Return once the market lives no more."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     async def stop(self) -> None:
         """Stop; the orders stay, and the next start goes on from them."""
         if self._task is None:

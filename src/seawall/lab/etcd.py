@@ -68,6 +68,7 @@ class EtcdMember:
         quota_bytes: int = 2 << 30,
         timing: EtcdTiming | None = None,
         launcher: Sequence[str] = (),
+        own_session: bool = False,
     ) -> None:
         self.name = name
         self.directory = directory
@@ -78,6 +79,8 @@ class EtcdMember:
         self.quota_bytes = quota_bytes
         self.timing = timing or EtcdTiming()
         self.launcher = tuple(launcher)
+        self.own_session = own_session
+        """Whether Ctrl-C at the terminal is kept from it, for whoever ends it in order."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -141,6 +144,7 @@ class EtcdMember:
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
+                start_new_session=self.own_session,
                 # A variable of etcd's own would overrule nothing silently.
                 env={key: value for key, value in os.environ.items() if not _is_etcds(key)},
             )

@@ -107,6 +107,20 @@ class Network:
                 await self._neighbour(source, "del", target)
                 self._cut.discard((source, target))
 
+    async def slow(self, provider: str, delay_ms: int, loss_percent: float = 0.0) -> None:
+        """Delay and lose what the provider sends; raises NetworkError where there is no netem."""
+        netem = ["netem", "delay", f"{delay_ms}ms", "loss", f"{loss_percent:g}%"]
+        await self._discipline(provider, "replace", *netem)
+
+    async def hasten(self, provider: str) -> None:
+        """Undo `slow`; raises NetworkError if there was nothing to undo."""
+        await self._discipline(provider, "del")
+
+    async def _discipline(self, provider: str, verb: str, *what: str) -> None:
+        _, device = self._ends(list(self.addresses).index(provider))
+        command = ["tc", "-n", self.namespace(provider), "qdisc", verb, "dev", device, "root"]
+        await run([*command, *what])
+
     async def _block(self, source: str, target: str) -> None:
         if (source, target) not in self._cut:
             lost = ("lladdr", NOBODY, "nud", "permanent")

@@ -1,0 +1,36 @@
+"""What all nodes of a cluster share.  The rule: made once, then only copied.
+
+The master key opens what any node sealed, and the operators' token is the same everywhere.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from seawall.gateway.app import MASTER_KEY
+from seawall.gateway.operator import TOKEN_FILE
+from seawall.gateway.sealing import write_private
+
+SHARED: Final = (MASTER_KEY, Path(TOKEN_FILE))
+_KEY_BYTES: Final = 32
+
+
+def make_secrets(folder: Path) -> list[Path]:
+    """Make what is missing; return the files that were made."""
+    made = []
+    texts = (secrets.token_bytes(_KEY_BYTES).hex(), secrets.token_urlsafe(_KEY_BYTES))
+    for name, text in zip(SHARED, texts, strict=True):
+        path = folder / name
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(path, text + "\n")
+            made.append(path)
+    return made
+
+
+def share_secrets(source: Path, data: Path) -> None:
+    """Copy them into a node's data directory, over any that are there."""
+    for name in SHARED:
+        path = data / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, (source / name).read_text("ascii"))
