@@ -11,9 +11,11 @@ from tests.core.funding_desk import (
     FundingDesk,
 )
 
+from seawall.core.deposits import address_index
 from seawall.core.withdrawal_queue import outlook
 from seawall.model import funding_commands as f
 from seawall.model.funding import (
+    NetworkKind,
     ServiceStatus,
     Vault,
     Wait,
@@ -58,6 +60,30 @@ def test_a_request_is_refused_in_the_order_of_precedence(desk: FundingDesk) -> N
     assert desk.ask(5_010, asset=USDT) == "insufficient_balance", "no limit is set for it"
     assert desk.ask(30, user=2) == "insufficient_balance"
     assert desk.ask(500) == ""
+
+
+def test_an_address_is_one_users_on_all_networks_of_a_kind(desk: FundingDesk) -> None:
+    """The same keys give the same addresses: a coin sent over the wrong one meets no stranger."""
+    for code, kind in (("TWIN", NetworkKind.EVM), ("COINS", NetworkKind.UTXO)):
+        desk.do(f.ListNetwork(network=replace(NETWORK, code=code, kind=kind)))
+
+    def opened(user: int, network: str, index: int, address: str) -> str:
+        return desk.do(
+            f.OpenDepositAddress(
+                user_id=UserId(user), network=network, index=index, address=address
+            )
+        )
+
+    assert opened(1, "NET", 0, "first") == ""
+    assert opened(2, "TWIN", 0, "first") == "index_taken", "that one is user 1's, everywhere"
+    assert opened(2, "TWIN", 1, "first") == "index_taken", "whatever the index"
+    assert opened(2, "TWIN", 1, "second") == ""
+    assert opened(1, "TWIN", 2, "third") == "index_taken", "each user has one index"
+    assert opened(1, "TWIN", 0, "first") == ""
+    assert opened(2, "COINS", 0, "coin") == "", "networks of another kind count on their own"
+    assert opened(3, "NET", 2, "third") == ""
+    assert [address_index(desk.state, user, "TWIN") for user in (1, 2, 3, 4)] == [0, 1, 2, 3]
+    assert desk.state.book.networks["TWIN"].owners == {"second": 2, "first": 1}
 
 
 def test_a_client_id_takes_effect_once(desk: FundingDesk) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import ccxt
 import pytest
+from msgspec.structs import replace
 from tests.gateway.exchange import Exchange, RunningClock, User
 from tests.gateway.money import (
     ETHER,
+    NETWORK,
     OTHER,
     PAYEE,
     MadeUpTreasury,
@@ -23,7 +25,8 @@ from tests.gateway.test_clients import Venue, ccxt_client
 
 from seawall.gateway.server import GatewayServer
 from seawall.model.commands import Tick
-from seawall.model.funding import Service
+from seawall.model.funding import NetworkKind, Service
+from seawall.model.funding_commands import ListNetwork
 
 ADDRESS = "/sapi/v1/capital/deposit/address"
 APPLY = "/sapi/v1/capital/withdraw/apply"
@@ -119,6 +122,21 @@ async def test_a_deposit_has_an_address_a_history_and_arrives(bank: Exchange, al
     assert await refused(bank, "GET", path, alice, coin="ETH", network="TRX") == -1130
     assert await refused(bank, "GET", path, alice, coin="LTC") == -4018
     assert await refused(bank, "GET", path, alice, coin="DOGE") == -1130
+
+
+async def test_an_address_is_opened_wherever_it_is_the_same(bank: Exchange, alice: User) -> None:
+    """What is sent to it over the wrong network is seen there, and is nobody else's."""
+    path, networks = "/sapi/v1/capital/deposit/address", bank.node.funding.book.networks
+    bob = await client(bank, "bob")
+    mine = (await good(bank, "GET", path, alice, coin="ETH", network="ETH"))["address"]
+    await act(bank, ListNetwork(network=replace(NETWORK, code="TWIN", chain_id=5)))
+    await act(bank, ListNetwork(network=replace(NETWORK, code="COINS", kind=NetworkKind.UTXO)))
+    hers = (await good(bank, "GET", path, bob, coin="ETH", network="ETH"))["address"]
+    assert networks["TWIN"].owners == {hers: 2}
+    again = await good(bank, "GET", path, alice, coin="ETH", network="ETH")
+    assert again["address"] == mine
+    assert networks["TWIN"].owners == {hers: 2, mine: 1}, "what was missing is made up for"
+    assert not networks["COINS"].owners, "another kind has addresses of its own"
 
 
 async def test_many_ask_for_an_address_at_once(bank: Exchange) -> None:

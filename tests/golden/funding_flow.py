@@ -6,6 +6,7 @@ absurd or another's, so that refusals are golden as well.
 
 from collections.abc import Callable, Iterable
 
+from seawall.core.deposits import address_index
 from seawall.core.funding_state import FundingState
 from seawall.lib.prng import Prng
 from seawall.model import funding_commands as f
@@ -145,10 +146,12 @@ class FundingFlow:
         chance = self.prng.below(10)
         if not owners or chance == 0:
             code = self.prng.choice(["ETH", "LTC", "MOON"])
-            network = self.state.book.networks.get(code)
-            index = (network.next_index if network else 0) + self.prng.choice([0, 0, 0, 1])
+            user_id = self._user()
+            listed = code in self.state.book.networks
+            index = address_index(self.state, user_id, code) if listed else 0
+            index += self.prng.choice([0, 0, 0, 1])
             return f.OpenDepositAddress(
-                user_id=self._user(), network=code, index=index, address=f"own-{code}-{index}"
+                user_id=user_id, network=code, index=index, address=f"own-{code}-{index}"
             )
         if not rows or chance < 4:
             code, address = self.prng.choice(owners)

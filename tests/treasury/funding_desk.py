@@ -1,5 +1,6 @@
 """A funding cell for the treasury's tests: one network, two listed assets, users with addresses."""
 
+from seawall.core.deposits import address_index
 from seawall.core.funding import commit_funding
 from seawall.core.funding_invariants import check_funding
 from seawall.core.funding_state import FundingState, dump_funding, load_funding
@@ -68,7 +69,7 @@ class FundingDesk:
         )
 
     def open_address(self, user_id: int, address: str) -> None:
-        index = self.state.book.networks[self.network].next_index
+        index = address_index(self.state, user_id, self.network)
         self.commit(
             f.OpenDepositAddress(
                 user_id=UserId(user_id), network=self.network, index=index, address=address

@@ -26,6 +26,7 @@ from seawall.treasury.addresses import DepositAddresses
 from seawall.treasury.chain import AddressError, UnknownError
 from seawall.treasury.chains import open_chain
 from seawall.treasury.driver import NetworkSettings, NetworkTreasury
+from seawall.treasury.following import deposit_index
 from seawall.treasury.payouts import PayoutSettings
 from seawall.treasury.reconciler import Wallets
 from seawall.treasury.settings import SettingsError
@@ -206,8 +207,9 @@ class NetworkRunner:
             raise KeysError(f"the signer has no key of {', '.join(strange) or 'any wallet'}")
         addresses = DepositAddresses(who.deposit_key, plan.network.kind, plan.chain.address_prefix)
         owners = list(self._node.funding.book.networks[self._code].owners)
-        for index in {0, len(owners) - 1} if owners else ():
-            if addresses.address(index) != owners[index]:
+        for owner in owners[:1] + owners[-1:]:
+            index = deposit_index(self._node.funding, self._code, owner)
+            if index is None or addresses.address(index) != owner:
                 raise KeysError(f"deposit address {index} was made from another key")
         settings = NetworkSettings(
             payouts=PayoutSettings(lanes=lanes, own=plan.cold, fee_cap=plan.chain.fees.cap),

@@ -1,5 +1,9 @@
 """Money coming in.  The rule: credited once, at finality, and never before.
 
+A deposit address is one user's on every network of its kind: they share their addresses, and what
+was sent over the wrong one must not come to somebody else.  So each user has one index for each
+kind of network, and whoever has none yet takes the next.
+
 A deposit is named by network, transaction and output, whichever block holds it; a reorganisation
 may move it or take it away, and only its last, final place counts.
 """
@@ -32,12 +36,30 @@ def open_deposit_address(state: FundingState, command: OpenDepositAddress) -> li
     known = account.deposit_addresses.get(command.network) if account else None
     if known is not None:
         return [DepositAddressOpened(command.user_id, command.network, known, repeated=True)]
-    if command.index != network.next_index or command.address in network.owners:
-        return [CommandRejected(Rejection.INDEX_TAKEN, f"{network.next_index} is next")]
-    network.next_index += 1
+    index = address_index(state, command.user_id, command.network)
+    if command.index != index:
+        return [CommandRejected(Rejection.INDEX_TAKEN, f"{index} is next")]
+    if any(
+        each.owners.get(command.address, command.user_id) != command.user_id
+        for each in state.book.networks.values()
+    ):
+        return [CommandRejected(Rejection.INDEX_TAKEN, "the address is another user's")]
+    account = state.account(command.user_id)
+    kind = network.network.kind.value
+    if kind not in account.deposit_indices:
+        account.deposit_indices[kind] = index
+        state.book.next_indices[kind] = index + 1
     network.owners[command.address] = command.user_id
-    state.account(command.user_id).deposit_addresses[command.network] = command.address
+    account.deposit_addresses[command.network] = command.address
     return [DepositAddressOpened(command.user_id, command.network, command.address, repeated=False)]
+
+
+def address_index(state: FundingState, user_id: int, network: str) -> int:
+    """Return where the user's address on a network is derived, or would be if it were opened."""
+    kind = state.book.networks[network].network.kind.value
+    account = state.book.accounts.get(user_id)
+    known = account.deposit_indices.get(kind) if account else None
+    return state.book.next_indices.get(kind, 0) if known is None else known
 
 
 def see_deposit(state: FundingState, command: SeeDeposit) -> list[Event]:

@@ -15,6 +15,7 @@ def check_funding(state: FundingState) -> None:
     _check_reserves(state)
     _check_slots(state)
     check_mailbox(state.book.mailbox)
+    _check_addresses(state)
     _check_deposits(state)
     _check_index(state)
 
@@ -90,6 +91,30 @@ def _check_slots(state: FundingState) -> None:
         for attempt in withdrawal.attempts:
             for slot in attempt.slots:
                 invariant(slots.get(slot) == withdrawal.payment, "a slot has one payment")
+
+
+def _check_addresses(state: FundingState) -> None:
+    owners: dict[str, int] = {}
+    for network in state.book.networks.values():
+        for address, user_id in network.owners.items():
+            known = owners.setdefault(address, user_id)
+            invariant(known == user_id, "an address is one user's on all networks")
+            account = state.book.accounts[user_id]
+            invariant(
+                account.deposit_addresses.get(network.network.code) == address,
+                "an address given out is its user's",
+            )
+            invariant(
+                network.network.kind.value in account.deposit_indices,
+                "an address given out has an index",
+            )
+    for kind, end in state.book.next_indices.items():
+        given = [
+            account.deposit_indices[kind]
+            for account in state.book.accounts.values()
+            if kind in account.deposit_indices
+        ]
+        invariant(sorted(given) == list(range(end)), "each index of a kind is one user's")
 
 
 def _check_deposits(state: FundingState) -> None:

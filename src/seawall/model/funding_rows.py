@@ -53,7 +53,6 @@ class NetworkState(Struct, kw_only=True, omit_defaults=True):
 
     network: Network
     number: int
-    next_index: int = 0
     owners: dict[str, int] = field(default_factory=dict)
     """User of each deposit address."""
     slots: dict[str, str] = field(default_factory=dict)
@@ -80,6 +79,9 @@ class FundingAccount(Struct, kw_only=True, omit_defaults=True):
     book: dict[str, dict[str, AddressEntry]] = field(default_factory=dict)
     """Addresses that may be paid to, by network."""
     deposit_addresses: dict[str, str] = field(default_factory=dict)
+    """By network."""
+    deposit_indices: dict[str, int] = field(default_factory=dict)
+    """By kind of network: where the user's addresses are derived on all networks of the kind."""
     withdrawals: dict[str, int] = field(default_factory=dict)
     """Withdrawal of each client id, for ever: a duplicate takes effect once."""
     spent: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -172,6 +174,8 @@ class FundingBook(Struct, kw_only=True, omit_defaults=True):
     daily_limits: dict[str, int] = field(default_factory=dict)
     """By `tier/asset`."""
     address_wait_ns: int = 0
+    next_indices: dict[str, int] = field(default_factory=dict)
+    """By kind of network: where the next user's deposit addresses are derived."""
     accounts: dict[int, FundingAccount] = field(default_factory=dict)
     deposits: dict[str, Deposit] = field(default_factory=dict)
     """By `network/tx/output`, for ever: each is credited once."""

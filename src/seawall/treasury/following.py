@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from seawall.core.deposits import address_index
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import hot_cover, why_not_now
 from seawall.model.funding import Attempt, ServiceStatus, WithdrawalState
@@ -257,8 +258,6 @@ def withdrawal_named(state: FundingState, payment: str) -> Withdrawal | None:
 
 
 def deposit_index(state: FundingState, network: str, address: str) -> int | None:
-    """Return the index at which a deposit address was derived: they were opened in that order."""
-    for index, known in enumerate(state.book.networks[network].owners):
-        if known == address:
-            return index
-    return None
+    """Return the index at which a deposit address was derived."""
+    user_id = state.book.networks[network].owners.get(address)
+    return None if user_id is None else address_index(state, user_id, network)

@@ -16,6 +16,7 @@ from seawall.model.funding import DepositState, Listing, Vault, VaultMoveState
 from seawall.model.funding_rows import ListingState, VaultMove
 from seawall.model.ids import AssetCode
 from seawall.treasury.chain import FeeQuote, PaymentOrder, lane_slot, parse_lane_slot
+from seawall.treasury.following import deposit_index
 from seawall.treasury.outgoing import Ask, MoveTerms, units_of
 
 COIN_GAS = 21_000
@@ -147,8 +148,9 @@ def sweep(
         target=Vault.HOT,
         atoms=atoms if listing.contract else units * atoms_per_unit(state, listing),
     )
-    owners = list(state.book.networks[listing.network].owners)
-    index = owners.index(address)
+    index = deposit_index(state, listing.network, address)
+    if index is None:
+        return None
     order = PaymentOrder(
         source=address,
         payee=settings.lanes[index % len(settings.lanes)] if settings.lanes else settings.hot,

@@ -1,8 +1,12 @@
 """Money coming in, as Binance's clients ask for it.  The rule: credited only at finality.
 
-An address belongs to one user on one network for ever; it is derived when it is first asked for.
+An address belongs to one user for ever, on every network where it is the same; it is derived when
+it is first asked for.
 """
 
+import contextlib
+
+from seawall.core.deposits import address_index
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.encode import amount_text, trimmed
@@ -15,10 +19,10 @@ from seawall.gateway.methods.networks import (
 )
 from seawall.gateway.methods.pages import page
 from seawall.gateway.params import Params
+from seawall.gateway.treasury_port import TreasuryOffError
 from seawall.model.events import CommandRejected
 from seawall.model.funding import DepositState
 from seawall.model.funding_commands import OpenDepositAddress
-from seawall.model.funding_events import DepositAddressOpened
 from seawall.model.funding_rows import Deposit
 from seawall.model.ids import FUNDING, UserId
 from seawall.model.rejections import Rejection
@@ -42,31 +46,52 @@ async def address(context: Context, caller: Caller, params: Params) -> object:
 
 
 async def address_of(context: Context, user_id: int, network: str) -> str:
-    """Return the user's address on a network, opened now if there is none."""
+    """Return the user's address on a network, opened now if there is none.
+
+    It is opened on every network where it is the same: what is sent over the wrong one is seen.
+    """
     need_addresses(context)
-    book = context.node.funding.book
+    state = context.node.funding
     for _ in range(_INDEX_ATTEMPTS):
-        account = book.accounts.get(user_id)
-        if account is not None and network in account.deposit_addresses:
-            return account.deposit_addresses[network]
-        index = book.networks[network].next_index
-        derived = await derive(context, network, index)
-        committed = await context.node.submit_funding(
-            OpenDepositAddress(
-                user_id=UserId(user_id), network=network, index=index, address=derived
-            )
-        )
-        for event in committed.events:
-            if isinstance(event, DepositAddressOpened):
-                return event.address
-        refused = committed.answer
-        if isinstance(refused, CommandRejected) and refused.reason is not Rejection.INDEX_TAKEN:
+        account = state.book.accounts.get(user_id)
+        known = account.deposit_addresses if account else {}
+        index = address_index(state, user_id, network)
+        text = known.get(network) or await derive(context, network, index)
+        same = [code for code in await _where(context, network, index, text) if code not in known]
+        refused = await _open(context, user_id, index, text, same)
+        if refused is None:
+            return text
+        if refused.reason is not Rejection.INDEX_TAKEN:
             raise funding_refusal(refused)
     raise errors.overloaded()
 
 
+async def _where(context: Context, network: str, index: int, text: str) -> list[str]:
+    """Return the networks on which this is the address at the index; the one asked for is last."""
+    networks = context.node.funding.book.networks
+    found = []
+    for code, each in networks.items():
+        if code == network or each.network.kind is not networks[network].network.kind:
+            continue
+        with contextlib.suppress(TreasuryOffError):
+            if await need_addresses(context).derive(code, index) == text:
+                found.append(code)
+    return [*found, network]
+
+
+async def _open(
+    context: Context, user_id: int, index: int, text: str, networks: list[str]
+) -> CommandRejected | None:
+    for network in networks:
+        committed = await context.node.submit_funding(
+            OpenDepositAddress(user_id=UserId(user_id), network=network, index=index, address=text)
+        )
+        if isinstance(committed.answer, CommandRejected):
+            return committed.answer
+    return None
+
+
 async def history(context: Context, caller: Caller, params: Params) -> object:
-    context.need_current(FUNDING)
     coin, tx_id = params.text("coin"), params.text("txId")
     status = params.integer("status")
     found = [
@@ -119,6 +144,7 @@ METHODS = (
         lenient=True,
         always=True,
         params=frozenset({"coin", "network"}),
+        cells=(FUNDING,),
         summary="The user's own address; without `network`, on the asset's first one.",
     ),
     Method(
@@ -127,8 +153,8 @@ METHODS = (
         handler=history,
         security=Security.USER_DATA,
         lenient=True,
-        always=True,
         params=frozenset({"coin", "status", "startTime", "endTime", "offset", "limit", "txId"}),
+        cells=(FUNDING,),
         summary="Deposits, newest first. Status: 0 seen, 1 credited, 2 reverted, 7 ignored;"
         " they arrive in the funding wallet.",
     ),
