@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from tests.cli.test_configuration import treasury
 from tests.treasury.signer.vault_keys import make_keys
 
@@ -21,6 +22,7 @@ from seawall.model.ids import UserId
 from seawall.node.node import Node
 from seawall.node.settings import NodeSettings
 from seawall.treasury.driver import NetworkTreasury
+from seawall.treasury.evm_bytes import canonical_address
 from seawall.treasury.signer.messages import Who
 from seawall.treasury.signer.protocol import load_token
 from seawall.treasury.signer.server import SignerServer
@@ -87,6 +89,40 @@ async def test_without_a_signer_it_waits_and_with_one_it_begins(place: Place) ->
     await place.server.start()
     await until_off(running, "")
     assert running.derive(0) == place.keys.deposit_address(0)
+    await running.stop()
+
+
+async def test_the_exchanges_own_wallets_are_nobodys_payee(place: Place) -> None:
+    cold = "0x" + "c0" * 20
+    plan = replace(place.plan, cold=(canonical_address(cold),))
+    running = runner.Treasuries(place.node, [plan], place.folder / "notes")
+    with pytest.raises(AddressRefusedError, match="own"):
+        await running.payee("ETH", cold)
+    (hot,) = place.keys.wallets()
+    await place.server.start()
+    running.start()
+    async with asyncio.timeout(60):
+        while running.off("ETH", Service.DEPOSIT):  # noqa: ASYNC110  (users ask it so, too)
+            await asyncio.sleep(0.02)
+    with pytest.raises(AddressRefusedError, match="own"):
+        await running.payee("ETH", hot.lower())
+    assert (await running.payee("ETH", PAYEE)).lower() == PAYEE
+    await running.stop()
+
+
+async def test_users_are_told_when_fees_make_payments_wait(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = runner.Treasuries(place.node, [place.plan], place.folder / "notes")
+    assert (running.waits("ETH"), running.waits("MOON")) == ("", "")
+    await place.server.start()
+    running.start()
+    async with asyncio.timeout(60):
+        while running.off("ETH", Service.DEPOSIT):  # noqa: ASYNC110  (users ask it so, too)
+            await asyncio.sleep(0.02)
+    assert running.waits("ETH") == ""
+    monkeypatch.setattr(NetworkTreasury, "dear", True)
+    assert running.waits("ETH") == runner.FEES_HIGH
     await running.stop()
 
 

@@ -53,6 +53,7 @@ FEES_HIGH: Final = (
     "the network's fees are above what we pay; withdrawals are taken, and sent when fees fall"
 )
 WRONG_KEYS: Final = "the process that signs payments holds other keys than it should"
+OWN_WALLET: Final = "this is a wallet of the exchange's own"
 CRASHED: Final = "the network's treasury stopped on an error"
 
 _log = structlog.get_logger("seawall.treasury")
@@ -112,6 +113,8 @@ class NetworkRunner:
         self._treasury: NetworkTreasury | None = None
         self._why = BEGINNING
         self._task: asyncio.Task[None] | None = None
+        self.own = frozenset((*plan.lanes, *plan.cold))
+        """The exchange's own wallets there, as far as they are known."""
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(
@@ -205,6 +208,7 @@ class NetworkRunner:
         strange = [lane for lane in lanes if lane not in who.wallets]
         if strange or not lanes:
             raise KeysError(f"the signer has no key of {', '.join(strange) or 'any wallet'}")
+        self.own |= {*who.wallets}
         addresses = DepositAddresses(who.deposit_key, plan.network.kind, plan.chain.address_prefix)
         owners = list(self._node.funding.book.networks[self._code].owners)
         for owner in owners[:1] + owners[-1:]:
@@ -212,7 +216,9 @@ class NetworkRunner:
             if index is None or addresses.address(index) != owner:
                 raise KeysError(f"deposit address {index} was made from another key")
         settings = NetworkSettings(
-            payouts=PayoutSettings(lanes=lanes, own=plan.cold, fee_cap=plan.chain.fees.cap),
+            payouts=PayoutSettings(
+                lanes=lanes, own=tuple(sorted(self.own)), fee_cap=plan.chain.fees.cap
+            ),
             sweeps=SweepSettings(
                 hot=lanes[0],
                 lanes=tuple(lanes),
@@ -274,7 +280,11 @@ class Treasuries:
         return self._runner(network).derive(index)
 
     async def payee(self, network: str, text: str) -> str:
-        return self._runner(network).payee(text)
+        address = self._runner(network).payee(text)
+        # Of any network, as users' deposit addresses are: networks of a kind may share their keys.
+        if any(address in runner.own for runner in self._runners.values()):
+            raise AddressRefusedError(OWN_WALLET)
+        return address
 
     def off(self, network: str, service: Service) -> str:
         runner = self._runners.get(network)
