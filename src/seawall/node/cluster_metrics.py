@@ -7,7 +7,9 @@ from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-STATUSES: Final = ("leading", "following", "no_leader", "no_quorum", "full", "stopped")
+STATUSES: Final = (
+    "leading", "following", "no_leader", "no_quorum", "disputed", "full", "stopped",
+)  # fmt: skip
 NEVER_S: Final = float("inf")
 """How stale a replica is of which it was never known that nothing is missing."""
 

@@ -8,7 +8,7 @@ learns that the outcome is unknown, and `reason` says why.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from msgspec import MsgspecError, Struct
@@ -41,6 +41,9 @@ from seawall.node.sequencer import (
     Stop,
 )
 
+if TYPE_CHECKING:
+    from seawall.node.tracing import Timeline, Tracing
+
 _log = structlog.get_logger("seawall.node")
 
 NOT_STARTED: Final = "not started"
@@ -63,11 +66,17 @@ class Committed(Struct, frozen=True):
 class Ticket:
     """Who waits for a command; nobody does for the node's own."""
 
-    __slots__ = ("future", "record")
+    __slots__ = ("future", "record", "trace")
 
-    def __init__(self, record: Record, future: "asyncio.Future[Committed] | None") -> None:
+    def __init__(
+        self,
+        record: Record,
+        future: "asyncio.Future[Committed] | None",
+        trace: "Timeline | None" = None,
+    ) -> None:
         self.record = record
         self.future = future
+        self.trace = trace
 
 
 class CellDriver:
@@ -102,6 +111,8 @@ class CellDriver:
         self._clock = clock
         self._checkpoints = checkpoints
         self.metrics = metrics
+        self.tracing: Tracing | None = None
+        """None: no traces."""
         self._sequencer: Sequencer[Ticket] | None = None
         self._last_ns = 0
         self._quiet_since_s = 0.0
@@ -176,12 +187,12 @@ class CellDriver:
         return asyncio.get_running_loop().time() - self._quiet_since_s
 
     def submit(
-        self, command: Command, command_id: str = "", origin: str = ""
+        self, command: Command, command_id: str = "", origin: str = "", trace: str = ""
     ) -> "asyncio.Future[Committed]":
         """Queue a command; the future brings what came of it, or a NodeError."""
         future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         try:
-            self._enqueue(command, command_id, future, origin)
+            self._enqueue(command, command_id, future, origin, trace)
         except NodeError as error:
             future.set_exception(error)
         return future
@@ -219,6 +230,7 @@ class CellDriver:
         command_id: str,
         future: "asyncio.Future[Committed] | None",
         origin: str = "",
+        trace: str = "",
     ) -> None:
         if self._sequencer is None:
             raise NotLeadingError(f"this node does not lead the {self.cell.name} cell")
@@ -238,7 +250,8 @@ class CellDriver:
                 f"{type(command).__name__} takes {len(encoded)} bytes;"
                 f" a command has at most {limits.COMMAND_BYTES}"
             )
-        refusal = self._sequencer.on_submit(encoded, Ticket(record, future))
+        timeline = None if self.tracing is None else self.tracing.timeline(self.cell.name, trace)
+        refusal = self._sequencer.on_submit(encoded, Ticket(record, future, timeline))
         if refusal is not None:
             self.metrics.count(type(command).__name__, "refused")
             raise refusal
@@ -280,6 +293,8 @@ class CellDriver:
         sequencer = self._sequencer
         if sequencer is None:
             return []
+        if self.tracing is not None:
+            self.tracing.appending(batch.tickets)
         started_s = time.perf_counter()
         effects: list[Effect[Ticket]] = [Append(batch)]
         while effects and isinstance(effects[0], Append | Look):
@@ -300,6 +315,8 @@ class CellDriver:
             # Stopped meanwhile: its submitters were told that the outcome is unknown.
             effects = answer or []
         took_s = time.perf_counter() - started_s
+        if self.tracing is not None:
+            self.tracing.appended(batch.tickets)
         self.metrics.appended(_appended(effects), took_s, len(batch.payloads))
         return effects
 
@@ -366,7 +383,11 @@ class CellDriver:
             self.on_batch(self)
 
     def _commit_one(self, ticket: Ticket, sequence: int) -> None:
+        if ticket.trace is not None:
+            ticket.trace.applying()
         committed = self._apply(ticket.record, sequence)
+        if ticket.trace is not None:
+            ticket.trace.applied(sequence)
         answer = committed.answer
         self.metrics.count(type(ticket.record.command).__name__, _outcome(answer))
         future = ticket.future
@@ -411,6 +432,8 @@ class CellDriver:
         _log.critical("broken invariant", cell=self.cell.name, sequence=sequence, exc_info=error)
 
     def _refuse(self, ticket: Ticket, error: NodeError) -> None:
+        if ticket.trace is not None:
+            ticket.trace.refused(error)
         known = "unknown" if isinstance(error, OutcomeUnknownError) else "refused"
         self.metrics.count(type(ticket.record.command).__name__, known)
         if ticket.future is not None and not ticket.future.done():

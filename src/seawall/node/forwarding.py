@@ -58,7 +58,7 @@ class Sender(Protocol):
 class Pending:
     """A command that was taken here and has not been answered."""
 
-    __slots__ = ("command", "command_id", "future", "origin", "sent_epoch", "since_s")
+    __slots__ = ("command", "command_id", "future", "origin", "sent_epoch", "since_s", "trace")
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class Pending:
         self.since_s = since_s
         self.sent_epoch = _NEVER
         """The epoch whose leader may have it; a leader of a higher one has seen its fate."""
+        self.trace = ""
+        """The trace that it belongs to, if it is in one."""
 
 
 class CellForwarder:
@@ -114,6 +116,9 @@ class CellForwarder:
         self._count += 1
         origin = f"{self._node}.{self._life}.{self._count}"
         pending = Pending(command, command_id, origin, future, self._now_s())
+        tracing = self._replica.driver.tracing
+        if tracing is not None:
+            pending.trace = tracing.follow(self._replica.name, command, future)
         refusal = self._refusal()
         if refusal is not None:
             future.set_exception(refusal)
@@ -189,7 +194,9 @@ class CellForwarder:
             return
         self._remember(record.origin)
         self._part.taken += 1
-        future = self._replica.driver.submit(record.command, record.command_id, record.origin)
+        future = self._replica.driver.submit(
+            record.command, record.command_id, record.origin, forward.trace
+        )
         future.add_done_callback(partial(self._forwarded, node, epoch, record.origin))
 
     def look(self) -> None:
@@ -231,7 +238,7 @@ class CellForwarder:
         """Lead, and take it."""
         driver = self._replica.driver
         pending.sent_epoch = self._replica.leadership.epoch
-        inner = driver.submit(pending.command, pending.command_id, pending.origin)
+        inner = driver.submit(pending.command, pending.command_id, pending.origin, pending.trace)
         inner.add_done_callback(partial(self._offered, pending))
 
     def _offered(self, pending: Pending, inner: "asyncio.Future[Committed]") -> None:
@@ -267,7 +274,9 @@ class CellForwarder:
             del self._pending[pending.origin]
             pending.future.set_exception(InvalidCommandError(str(error)))
             return
-        forward = Forward(cell=cell.name, epoch=leadership.epoch, record=record)
+        forward = Forward(
+            cell=cell.name, epoch=leadership.epoch, record=record, trace=pending.trace
+        )
         if self._sender.send(leadership.leader, forward):
             pending.sent_epoch = leadership.epoch
             self._part.forwarded += 1

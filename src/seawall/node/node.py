@@ -7,7 +7,7 @@ with the next epoch, and then serves.  A stop answers what was taken and leaves 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -38,6 +38,9 @@ from seawall.node.settings import NodeSettings
 from seawall.node.snapshots import Snapshot, SnapshotError
 from seawall.views.history import HistoryBehindError
 from seawall.views.views import Views
+
+if TYPE_CHECKING:
+    from seawall.node.tracing import Tracing
 
 __all__ = ["CellHealth", "Committed", "Health", "Listener", "Node", "NodeSettings"]
 
@@ -99,6 +102,7 @@ class Node:
             SPOT: spot_cell(),
         }
         self._drivers: dict[str, CellDriver] = {}
+        self.tracing: Tracing | None = None
         self.relay = RelayDriver(self._mailboxes, self._submit, self.leads)
         self._snapshot_at: dict[str, int] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
@@ -235,6 +239,12 @@ class Node:
         """Call `listener` for every entry from now on, before its submitter is answered."""
         for driver in self._drivers.values():
             driver.listeners.append(listener)
+
+    def trace(self, tracing: "Tracing") -> None:
+        """Make the spans of traces from now on."""
+        self.tracing = tracing
+        for driver in self._drivers.values():
+            driver.tracing = tracing
 
     def remove_listener(self, listener: Listener) -> None:
         for driver in self._drivers.values():

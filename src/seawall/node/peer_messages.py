@@ -37,6 +37,8 @@ class Forward(Struct, frozen=True, kw_only=True, tag="forward"):
     """Of the leader that is meant; another, or the same at a later time, does not take it."""
     record: bytes
     """As the cell encodes it, with its origin; its time is set by the leader."""
+    trace: str = ""
+    """The trace that it belongs to, as W3C's `traceparent`; empty if none."""
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
