@@ -8,6 +8,8 @@ from seawall.model.rejections import Rejection
 from seawall.node.errors import (
     InvalidCommandError,
     NodeError,
+    NoQuorumError,
+    NotLeadingError,
     OutcomeUnknownError,
     OverloadedError,
     ReplayError,
@@ -53,6 +55,20 @@ def test_the_nodes_trouble_says_whether_it_may_have_happened(
     answer = errors.of_node(error)
     assert (answer.status, answer.code) == expected
     assert ("execution status unknown" in answer.message) == (answer.code == -1007)
+
+
+def test_a_cluster_without_majority_or_leader_says_which() -> None:
+    last_known = "the journal of spot has no majority; last known is entry 7"
+    texts = {
+        errors.of_node(error).message
+        for error in (NoQuorumError(last_known), NotLeadingError(), UnavailableError())
+    }
+    assert len(texts) == 3, "three things that clients and people must tell apart"
+    assert last_known in errors.of_node(NoQuorumError(last_known)).message
+    for error in (NoQuorumError(last_known), NotLeadingError()):
+        answer = errors.of_node(error)
+        assert (answer.status, answer.code) == (503, -1001)
+        assert answer.message.startswith("Not executed")
 
 
 def test_messages_that_clients_match_on() -> None:

@@ -107,8 +107,8 @@ async def test_a_stopped_cell_shows_nothing_as_fresh(tmp_path: Path) -> None:
         assert test.json() == REFUSED
         it.exchange.clock.advance(SECOND_NS)
         after = await it.balances()
-        assert after == before | {"current": False}
-        assert before["current"]
+        assert after == before | {"current": False, "stale": 1.0}
+        assert picked(before, "current", "stale") == (True, 0.0)
         assert any(one["free"] != "0.00000000" for one in after["balances"])
         assert await it.place() == (503, REFUSED)
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from seawall.gateway import errors
 from seawall.gateway.auth import KeyRing
+from seawall.gateway.freshness import Freshness
 from seawall.gateway.metrics import Metrics
 from seawall.gateway.money_index import MoneyIndex
 from seawall.gateway.params import Params
@@ -19,7 +20,7 @@ from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.throttle import Throttle
 from seawall.gateway.treasury_port import DepositAddresses, Reconciling
-from seawall.model.ids import FUNDING, SPOT
+from seawall.model.ids import FUNDING, IDENTITY, SPOT
 from seawall.model.limits import COMMAND_ID_CHARS, CURRENT_S
 from seawall.node.node import Node
 
@@ -49,6 +50,7 @@ class Context:
         """None while no treasury runs: then nothing comes in and nothing goes out."""
         self.reconciling = reconciling
         self.money = MoneyIndex(node)
+        self.clustered = node.membership is not None
 
     def is_current(self, cell: str = SPOT) -> bool:
         """Return whether what the cell knows is surely the present.
@@ -57,6 +59,8 @@ class Context:
         for long as well; one whose journal is full still knows all that ever happened.
         """
         node = self.node
+        if self.clustered:
+            return node.as_of(cell).fresh
         if not node.ready:
             health = next(each for each in node.health().cells if each.cell == cell)
             if health.status != "leading":
@@ -66,8 +70,64 @@ class Context:
 
     def need_current(self, cell: str = SPOT) -> None:
         """Refuse to answer from what may be old."""
-        if not self.is_current(cell):
-            raise errors.unavailable()
+        if self.is_current(cell):
+            return
+        if self.clustered:
+            raise errors.not_current(self.freshness((cell,), current=False).words())
+        raise errors.unavailable()
+
+    async def need_present(self, cell: str = SPOT) -> None:
+        """Refuse unless all that was durable at the call is known here."""
+        if not self.clustered:
+            self.need_current(cell)
+        elif not await self.confirm((cell,)):
+            raise errors.not_current(self.freshness((cell,), current=False).words())
+
+    async def confirm(self, cells: tuple[str, ...]) -> bool:
+        """Wait until all that was durable at the call is applied here; False if that is unknown.
+
+        Where the journal has been silent for long it is not waited for: a node of the cluster asks
+        it all the time, and will know when it answers again.
+        """
+        node = self.node
+        membership = node.membership
+        for cell in cells:
+            if membership is not None and membership.replicas[cell].failed:
+                # Its state is in doubt: that is not even last known.
+                raise errors.unavailable()
+            as_of = node.as_of(cell)
+            if not (as_of.quorum or as_of.fresh) or not await node.confirm(cell):
+                return False
+        return True
+
+    def freshness(self, cells: tuple[str, ...], *, current: bool | None = None) -> Freshness:
+        """Return what an answer from these cells is true of; unless told, whether it is current."""
+        node = self.node
+        sequences = []
+        at_ns, stale_s, known = -1, 0.0, True
+        fresh = True
+        for cell in cells:
+            as_of = node.as_of(cell)
+            sequences.append(as_of.sequence)
+            at_ns = as_of.at_ns if at_ns < 0 else min(at_ns, as_of.at_ns)
+            known = known and as_of.stale_s is not None
+            stale_s = max(stale_s, as_of.stale_s or 0.0)
+            fresh = fresh and self.is_current(cell)
+        if not self.clustered and not fresh:
+            # Alone it is the silence of the journal that counts, or that it stopped.
+            stale_s, known = max(self.now_ns() - at_ns, 0) / 1e9, True
+        return Freshness(
+            cell=cells[0],
+            sequence=sequences[0],
+            at_ns=at_ns,
+            current=fresh if current is None else current,
+            stale_s=stale_s if known else None,
+        )
+
+    async def learn_key(self, api_key: str) -> None:
+        """Catch up if a key is not known here: another node may have made it a moment ago."""
+        if self.clustered and api_key not in self.node.identity.keys:
+            await self.confirm((IDENTITY,))
 
     def now_ns(self) -> int:
         """Return the node's time, which tests and replays may steer."""
@@ -144,4 +204,11 @@ class Method(Struct, frozen=True, kw_only=True):
     always: bool = False
     """Whether it is answered even where what the exchange knows may be old: it says so itself, or
     does not depend on it.  Commands are always tried: the node answers for them."""
+    cells: tuple[str, ...] = (SPOT,)
+    """What it is answered from; empty where it does not depend on any cell."""
+    quotes: bool = False
+    """Whether it tells of the present in a form that cannot say otherwise: a node of a cluster
+    that does not know the present refuses, unless the last known is asked for by name."""
+    dated: bool = False
+    """Whether its answer, an object, always says what it is true of."""
     summary: str = ""

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 from seawall.gateway.money_errors import FUNDING_REJECTIONS
 from seawall.model.rejections import Rejection
-from seawall.node.errors import InvalidCommandError, NodeError, OverloadedError, UnavailableError
+from seawall.node.errors import (
+    InvalidCommandError,
+    NodeError,
+    NoQuorumError,
+    NotLeadingError,
+    OutcomeUnknownError,
+    OverloadedError,
+    UnavailableError,
+)
 
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
@@ -272,6 +280,27 @@ def unavailable() -> ApiError:
     )
 
 
+def no_majority(last_known: str) -> ApiError:
+    """Surely not executed."""
+    return ApiError(
+        UNAVAILABLE, -1001, f"Not executed, and nothing can be at present: {last_known}."
+    )
+
+
+def no_leader() -> ApiError:
+    """Surely not executed."""
+    return ApiError(
+        UNAVAILABLE,
+        -1001,
+        "Not executed: nobody leads this part of the exchange at the moment. Please try again.",
+    )
+
+
+def not_current(last_known: str) -> ApiError:
+    """Refuse what is of use only as it is now, where that is not known."""
+    return ApiError(UNAVAILABLE, -1001, f"What is so now is not known here; {last_known}.")
+
+
 def outcome_unknown() -> ApiError:
     return ApiError(
         UNAVAILABLE,
@@ -341,13 +370,19 @@ def oco_profit_misplaced(buy: bool) -> ApiError:
 
 def of_node(error: NodeError) -> ApiError:
     """Turn the node's trouble into an answer that says if the command may have taken effect."""
-    if isinstance(error, OverloadedError):
-        return overloaded()
-    if isinstance(error, UnavailableError):
-        return unavailable()
-    if isinstance(error, InvalidCommandError):
-        return bad(-1130, "Invalid data sent for a parameter.")
-    return outcome_unknown()
+    match error:
+        case OverloadedError():
+            return overloaded()
+        case NoQuorumError():
+            return no_majority(str(error))
+        case NotLeadingError():
+            return no_leader()
+        case UnavailableError():
+            return unavailable()
+        case InvalidCommandError():
+            return bad(-1130, "Invalid data sent for a parameter.")
+        case OutcomeUnknownError() | _:
+            return outcome_unknown()
 
 
 # Rejections

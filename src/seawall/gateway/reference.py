@@ -41,6 +41,16 @@ in the last column are also offered over `/ws-api/v3`, under that name.
 - **`X-Seawall-Command-Id`** on a call that changes orders makes it happen at most once, across
   retries and restarts: a repeat is answered with the present state of what the first one did. Over
   sockets it is `commandId`, beside `id` and `method`; a user's ids are the same over both.
+- **`X-Seawall-Sequence`** of an answer: every entry of the journal up to this one is in it. From
+  the answer to a question, streams [go on](streams.md#going-on-where-one-left-off).
+- **What may be old.** A node of a cluster asks the journal before it answers what is a user's own.
+  If the journal does not answer, it tells what it knew last: `X-Seawall-As-Of` (the moment; the
+  cell; its sequence), `X-Seawall-Stale` (for how many seconds it is not known whether something is
+  missing, or `unknown`), and in objects `asOf`, `sequence` and `stale` too. Public trades and
+  candles do the same. Books, tickers, average prices and `order/test` are of use only as they are
+  now: they are refused with -1001; quotes are told if `X-Seawall-Last-Known: 1` asks for them.
+  Below `/seawall/v1` each object always has `asOf`, `sequence`, `stale` and `current`. See
+  [never a false zero](../promises/never-a-false-zero.md).
 - Not offered: RSA keys, pegged orders, smart order routing, SBE and FIX.
 """
 
@@ -63,6 +73,10 @@ text, so both are part of the contract.
 | 418 | this address is banned for a while: see `Retry-After` |
 | 429 | too much asked: see `Retry-After` |
 | 503 | -1001 and -1008: surely not executed; -1007: it may have been, ask again |
+
+Three texts of -1001 are a cluster's: the journal has no majority, nobody leads at the moment, and
+what is so now is not known here. The first and the last name what was last known: match on their
+beginning.
 """
 
 
@@ -128,7 +142,8 @@ def _rejections(reasons: Iterable[Rejection]) -> Iterator[str]:
 def _gateway_errors() -> list[errors.ApiError]:
     """Return one of each of the gateway's own errors, by code."""
     found = [
-        errors.internal(), errors.unavailable(), errors.operator_refused(),
+        errors.internal(), errors.unavailable(), errors.no_majority("…"), errors.no_leader(),
+        errors.not_current("…"), errors.operator_refused(),
         errors.outcome_unknown(), errors.overloaded(), errors.zero("quantity"),
         errors.zero("price"), errors.demo_only(), errors.stale_timestamp(),
         errors.early_timestamp(), errors.bad_signature(), errors.undecodable(),

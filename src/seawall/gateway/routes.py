@@ -21,8 +21,10 @@ from seawall.gateway.context import (
 )
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
+from seawall.gateway.freshness import LAST_KNOWN, SEQUENCE, Answer, Freshness, Header
 from seawall.gateway.methods import ROUTES, call, weight_of
 from seawall.gateway.params import Params, merge_pairs
+from seawall.model.ids import SPOT
 
 _LOG = structlog.get_logger(__name__)
 
@@ -30,7 +32,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
 _JSON: Header = (b"content-type", b"application/json;charset=UTF-8")
 _CLOSE: Header = (b"connection", b"close")
@@ -41,7 +42,7 @@ class Request:
     """What the hot path needs of one request's head."""
 
     __slots__ = (
-        "api_key", "body_bytes", "chunked", "command_id", "ip", "query", "unit",
+        "api_key", "body_bytes", "chunked", "command_id", "ip", "last_known", "query", "unit",
         "used_weight", "user_id",
     )  # fmt: skip
 
@@ -51,6 +52,7 @@ class Request:
         self.ip: str = client[0] if client else ""
         self.api_key = ""
         self.command_id = ""
+        self.last_known = False
         self.unit = b""
         self.body_bytes = 0
         self.chunked = False
@@ -67,6 +69,8 @@ class Request:
                 self.unit = value
             elif name == b"x-seawall-command-id":
                 self.command_id = value.decode("latin-1")
+            elif name == LAST_KNOWN:
+                self.last_known = value.lower() in (b"1", b"true")
 
 
 class Rest:
@@ -80,9 +84,11 @@ class Rest:
         request = Request(scope)
         status = 200
         extra: list[Header] = []
+        freshness: Freshness | None = None
         try:
-            result = await self._answer(method, request, receive)
-            body = encode_json(result)
+            answer = await self._answer(method, request, receive)
+            freshness = answer.freshness
+            body = encode_json(answer.content)
         except ApiError as error:
             status = error.status
             body = encode_json(error.body())
@@ -92,6 +98,7 @@ class Rest:
             failed = errors.internal()
             status, body = failed.status, encode_json(failed.body())
         headers = [_JSON, (b"content-length", b"%d" % len(body)), *extra]
+        self._add_freshness(headers, method, freshness, status)
         self._add_counts(headers, method, request)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -102,7 +109,7 @@ class Rest:
                 "request", route=method.name, status=status, ip=request.ip, took_us=took_ns // 1_000
             )
 
-    async def _answer(self, method: Method, request: Request, receive: Receive) -> object:
+    async def _answer(self, method: Method, request: Request, receive: Receive) -> Answer:
         context = self._context
         now_ns = context.now_ns()
         body = b""
@@ -111,9 +118,11 @@ class Rest:
         values = merge_pairs(request.query, body)
         params = Params(values, microseconds=self._microseconds(request))
         request.used_weight = context.throttle.admit(request.ip, weight_of(method, params), now_ns)
+        if context.clustered and method.security is not Security.NONE:
+            await context.learn_key(request.api_key)
         caller = self._caller(method, request, values, body, now_ns)
         request.user_id = caller.user_id
-        return await call(context, method, caller, params)
+        return await call(context, method, caller, params, last_known=request.last_known)
 
     async def _read_body(self, request: Request, receive: Receive) -> bytes:
         most = self._context.settings.body_bytes_max
@@ -173,6 +182,21 @@ class Rest:
         elif error.status == errors.TOO_LARGE:
             extra.append(_CLOSE)
         return extra
+
+    def _add_freshness(
+        self, headers: list[Header], method: Method, freshness: Freshness | None, status: int
+    ) -> None:
+        """Say up to which entry everything is in the answer and, if that may be old, of when."""
+        context = self._context
+        if freshness is None and context.clustered and status == errors.UNAVAILABLE:
+            freshness = context.freshness(method.cells or (SPOT,))
+        if freshness is None:
+            sequence = context.node.spot.sequence
+        else:
+            sequence = freshness.sequence
+            if not freshness.current:
+                headers += freshness.headers()
+        headers.append((SEQUENCE, b"%d" % sequence))
 
     def _add_counts(self, headers: list[Header], method: Method, request: Request) -> None:
         if request.used_weight >= 0:

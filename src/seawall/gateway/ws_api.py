@@ -27,6 +27,7 @@ from seawall.gateway.context import (
 )
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
+from seawall.gateway.freshness import Freshness
 from seawall.gateway.methods import WS_METHODS, call, weight_of
 from seawall.gateway.params import Params
 from seawall.gateway.socket_protocol import INTERNAL_ERROR, Socket
@@ -132,6 +133,7 @@ class ApiSession:
         shows_limits = self._return_rate_limits
         method: Method | None = None
         body: dict[str, object]
+        freshness: Freshness | None = None
         try:
             envelope = _read(text)
             request_id = _id(envelope)
@@ -142,10 +144,14 @@ class ApiSession:
             if method is None:
                 result = self._session_request(name, values)
             else:
+                await self._context.learn_key(values.get("apiKey") or self._api_key)
                 caller, params = self._admit(method, values, _command_id(envelope))
                 user_id = caller.user_id
-                result = await call(self._context, method, caller, params)
+                answer = await call(self._context, method, caller, params)
+                result, freshness = answer.content, answer.freshness
             body = {"id": request_id, "status": 200, "result": result}
+            if freshness is not None and self._context.clustered:
+                body |= freshness.fields(params)
         except ApiError as error:
             body = {"id": request_id, "status": error.status, "error": self._error(error)}
         if shows_limits:

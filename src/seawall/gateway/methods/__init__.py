@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.freshness import Answer, Freshness
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.params import Params
 from seawall.node.errors import NodeError
@@ -23,25 +24,63 @@ _COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM, Security.WITHDRAW})
 _AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
 
 
-async def call(context: Context, method: Method, caller: Caller, params: Params) -> object:
-    """Check the parameters' names, count orders and run the handler.
+async def call(
+    context: Context, method: Method, caller: Caller, params: Params, *, last_known: bool = False
+) -> Answer:
+    """Check the parameters' names, count orders, and run the handler.
 
-    Raises ApiError only; what the node could not do is turned into one.
+    `last_known` asks for quotes even where they may be old.  Raises ApiError only; what the node
+    could not do is turned into one.
     """
     if not method.lenient:
         refuse_unread(method, params)
     if method.order_count:
         context.throttle.admit_orders(caller.user_id, method.order_count, context.now_ns())
-    if not method.always and method.security not in _COMMANDS:
-        context.need_current()
+    is_command = method.security in _COMMANDS
     try:
-        return await method.handler(context, caller, params)
+        if is_command or not method.cells:
+            content = await method.handler(context, caller, params)
+            freshness = context.freshness(method.cells, current=True) if method.dated else None
+        else:
+            freshness = await _freshness(context, method, last_known=last_known)
+            content = await method.handler(context, caller, params)
     except NodeError as error:
         raise errors.of_node(error) from error
     except HistoryError as error:
         # A command that was repeated has taken effect, whether or not history can show it.
-        unknown = method.security in _COMMANDS
-        raise errors.outcome_unknown() if unknown else errors.unavailable() from error
+        raise errors.outcome_unknown() if is_command else errors.unavailable() from error
+    if freshness is not None and (method.dated or not freshness.current):
+        content = _dated(method, content, freshness, params)
+    return Answer(content, freshness)
+
+
+async def _freshness(context: Context, method: Method, *, last_known: bool) -> Freshness | None:
+    """Return what the answer will be true of, taken before it is read; None if that is plain.
+
+    Refuses where nothing may be said.
+    """
+    if not context.clustered:
+        if not method.always:
+            for cell in method.cells:
+                context.need_current(cell)
+        return context.freshness(method.cells) if method.dated else None
+    if method.security is Security.NONE:
+        found = context.freshness(method.cells)
+        if method.quotes and not found.current and not last_known:
+            raise errors.not_current(found.words())
+        return found
+    current = await context.confirm(method.cells)
+    return context.freshness(method.cells, current=current)
+
+
+def _dated(method: Method, content: object, freshness: Freshness, params: Params) -> object:
+    """Say in an object what it is true of; lists have no place for it."""
+    if not isinstance(content, dict):
+        return content
+    fields = freshness.fields(params)
+    if method.dated:
+        fields["current"] = freshness.current
+    return content | fields
 
 
 def weight_of(method: Method, params: Params) -> int:

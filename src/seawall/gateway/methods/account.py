@@ -6,6 +6,7 @@ from seawall.gateway.context import Caller, Context, Method, Security
 from seawall.gateway.encode import ZERO, amount_text
 from seawall.gateway.methods.order_terms import market_of
 from seawall.gateway.params import Params
+from seawall.model.ids import IDENTITY
 from seawall.model.instruments import FeeTier
 
 _ACCOUNT_WEIGHT = 20
@@ -156,6 +157,7 @@ METHODS = (
         security=Security.USER_DATA,
         weight=40,
         always=True,
+        cells=(),
         summary="The account's order limits and their counts.",
     ),
     Method(
@@ -165,6 +167,7 @@ METHODS = (
         security=Security.USER_DATA,
         lenient=True,
         always=True,
+        cells=(IDENTITY,),
         summary="What the API key may do.",
     ),
 )

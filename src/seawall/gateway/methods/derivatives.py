@@ -23,6 +23,7 @@ METHODS = (
         handler=ping,
         lenient=True,
         always=True,
+        cells=(),
         summary="Whether the exchange answers.",
     ),
     Method(
@@ -31,6 +32,7 @@ METHODS = (
         handler=server_time,
         lenient=True,
         always=True,
+        cells=(),
         summary="The exchange's clock.",
     ),
     Method(
@@ -39,6 +41,7 @@ METHODS = (
         handler=exchange_info,
         lenient=True,
         always=True,
+        cells=(),
         summary="No contracts yet.",
     ),
 )

@@ -174,6 +174,7 @@ METHODS = (
         websocket=True,
         handler=ping,
         always=True,
+        cells=(),
         summary="Whether the exchange answers.",
     ),
     Method(
@@ -182,6 +183,7 @@ METHODS = (
         websocket=True,
         handler=server_time,
         always=True,
+        cells=(),
         summary="The exchange's clock.",
     ),
     Method(

@@ -102,6 +102,7 @@ METHODS = (
         handler=depth,
         weigh=depth_weight,
         params=frozenset({"symbol", "limit", "symbolStatus"}),
+        quotes=True,
         summary="The order book.",
     ),
     Method(
@@ -138,6 +139,7 @@ METHODS = (
         handler=average_price,
         weight=2,
         params=frozenset({"symbol"}),
+        quotes=True,
         summary="The average price of the last five minutes.",
     ),
 )

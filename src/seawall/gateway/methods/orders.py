@@ -124,7 +124,7 @@ async def present_state(
 async def place_test(context: Context, caller: Caller, params: Params) -> object:
     _, command = read_place(context, caller, params)
     params.one_of("newOrderRespType", order_answers.RESPONSE_TYPES)
-    context.need_current()
+    await context.need_present()
     rejection = preview_place_order(context.node.spot, command)
     if rejection is not None:
         raise errors.rejected(rejection, errors.NEW_ORDER_REJECTED)

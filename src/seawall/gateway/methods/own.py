@@ -44,8 +44,6 @@ async def version(context: Context, caller: Caller, params: Params) -> object:
 async def markets(context: Context, caller: Caller, params: Params) -> object:
     node = context.node
     return {
-        "asOf": params.time(node.spot.at_ns),
-        "current": context.is_current(),
         "markets": [
             _market(market, params, taken=node.ready) for market in node.spot.markets.values()
         ],
@@ -65,11 +63,7 @@ def _market(market: Market, params: Params, *, taken: bool) -> dict[str, object]
 
 
 async def balances(context: Context, caller: Caller, params: Params) -> object:
-    state = context.node.spot
     return {
-        "asOf": params.time(state.at_ns),
-        "current": context.is_current(),
-        "sequence": state.sequence,
         "balances": shown_balances(
             context, caller.user_id, omit_zero=bool(params.flag("omitZeroBalances"))
         ),
@@ -137,6 +131,7 @@ METHODS = (
         rest=("GET /seawall/v1/version",),
         handler=version,
         always=True,
+        dated=True,
         summary="Version, node, and how far each cell's journal is.",
     ),
     Method(
@@ -144,6 +139,7 @@ METHODS = (
         rest=("GET /seawall/v1/markets",),
         handler=markets,
         always=True,
+        dated=True,
         summary="Each market's status, its reason, since when, and what is accepted.",
     ),
     Method(
@@ -154,6 +150,7 @@ METHODS = (
         weight=5,
         params=frozenset({"omitZeroBalances"}),
         always=True,
+        dated=True,
         summary="Balances, with the moment they are true of.",
     ),
     Method(
@@ -163,6 +160,7 @@ METHODS = (
         weight=2,
         params=frozenset({"symbol", "interval", "startTime", "endTime", "timeZone", "limit"}),
         always=True,
+        dated=True,
         summary="Candles that say whether they are closed and complete.",
     ),
     Method(
@@ -171,6 +169,7 @@ METHODS = (
         handler=countdown_cancel,
         security=Security.TRADE,
         params=frozenset({"symbol", "countdownTime"}),
+        dated=True,
         summary="Cancel all orders of a market unless called again in time; 0 disarms.",
     ),
     Method(
@@ -179,6 +178,7 @@ METHODS = (
         websocket=True,
         handler=echo,
         lenient=True,
+        cells=(),
         always=True,
         summary="Answers with its own parameters; a yardstick for benchmarks.",
     ),

@@ -20,13 +20,10 @@ from seawall.model.ids import FUNDING, SPOT, UserId
 
 
 async def withdrawals(context: Context, caller: Caller, params: Params) -> object:
-    state = context.node.funding
     rows = context.money.withdrawals(caller.user_id)
     if params.flag("open"):
         rows = [row for row in rows if not row.state.ended]
     return {
-        "asOf": params.time(state.at_ns),
-        "current": context.is_current(FUNDING),
         "withdrawals": [
             withdrawal_row(context, row, params)
             for row in page(rows, params, lambda each: each.requested_ns)
@@ -77,8 +74,6 @@ async def transfers(context: Context, caller: Caller, params: Params) -> object:
     now_ns = max(node.spot.at_ns, node.funding.at_ns)
     rows = [Sent(source, row) for source, row in context.money.transfers(caller.user_id)]
     return {
-        "asOf": params.time(min(node.spot.at_ns, node.funding.at_ns)),
-        "current": context.is_current(SPOT) and context.is_current(FUNDING),
         "transfers": [
             _transfer_row(context, sent, params, now_ns)
             for sent in page(rows, params, lambda each: each.transfer.requested_ns)
@@ -114,7 +109,6 @@ def _book(context: Context, caller: Caller, params: Params) -> dict[str, object]
     book = {} if account is None else account.book
     until_ns = 0 if account is None else account.book_until_ns
     return {
-        "asOf": params.time(state.at_ns),
         "onlyBook": account is not None and (account.only_book or state.at_ns < until_ns),
         "addresses": [
             {
@@ -181,6 +175,8 @@ METHODS = (
         weight=5,
         always=True,
         params=frozenset({"open", "startTime", "endTime", "offset", "limit"}),
+        cells=(FUNDING,),
+        dated=True,
         summary="Withdrawals with state, reason, place in the queue and time to arrival.",
     ),
     Method(
@@ -189,6 +185,8 @@ METHODS = (
         handler=cancel_withdrawal,
         security=Security.WITHDRAW,
         params=frozenset({"id"}),
+        cells=(FUNDING,),
+        dated=True,
         summary="Takes a withdrawal back while nothing was signed.",
     ),
     Method(
@@ -199,6 +197,8 @@ METHODS = (
         weight=5,
         always=True,
         params=frozenset({"startTime", "endTime", "offset", "limit"}),
+        cells=(FUNDING, SPOT),
+        dated=True,
         summary="Transfers between the user's wallets, each with its state and age.",
     ),
     Method(
@@ -208,6 +208,8 @@ METHODS = (
         security=Security.USER_DATA,
         always=True,
         params=frozenset(),
+        cells=(FUNDING,),
+        dated=True,
         summary="The address book, and whether withdrawals go to its addresses only.",
     ),
     Method(
@@ -216,6 +218,8 @@ METHODS = (
         handler=add_address,
         security=Security.WITHDRAW,
         params=frozenset({"network", "address", "label"}),
+        cells=(FUNDING,),
+        dated=True,
         summary="Enters an address; it can be paid to by the book once its waiting time is over.",
     ),
     Method(
@@ -224,6 +228,8 @@ METHODS = (
         handler=remove_address,
         security=Security.WITHDRAW,
         params=frozenset({"network", "address"}),
+        cells=(FUNDING,),
+        dated=True,
         summary="Strikes an address from the book.",
     ),
     Method(
@@ -232,6 +238,8 @@ METHODS = (
         handler=only_book,
         security=Security.WITHDRAW,
         params=frozenset({"onlyBook"}),
+        cells=(FUNDING,),
+        dated=True,
         summary="Keeps withdrawals to the book from now on, or leaves it after the waiting time.",
     ),
 )

@@ -205,6 +205,7 @@ METHODS = (
         handler=ticker_24h,
         weigh=_day_weight,
         params=_CHOICE | {"type"},
+        quotes=True,
         summary="The last 24 hours.",
     ),
     Method(
@@ -214,6 +215,7 @@ METHODS = (
         handler=trading_day,
         weigh=_window_weight,
         params=_CHOICE | {"type", "timeZone"},
+        quotes=True,
         summary="The day so far.",
     ),
     Method(
@@ -223,6 +225,7 @@ METHODS = (
         handler=rolling,
         weigh=_window_weight,
         params=_CHOICE | {"type", "windowSize"},
+        quotes=True,
         summary="A window of one minute to seven days.",
     ),
     Method(
@@ -232,6 +235,7 @@ METHODS = (
         handler=price,
         weigh=_price_weight,
         params=_CHOICE,
+        quotes=True,
         summary="The last price.",
     ),
     Method(
@@ -241,6 +245,7 @@ METHODS = (
         handler=book_ticker,
         weigh=_price_weight,
         params=_CHOICE,
+        quotes=True,
         summary="The best bid and ask.",
     ),
 )

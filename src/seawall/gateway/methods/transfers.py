@@ -99,8 +99,6 @@ def client_id(params: Params, name: str) -> str:
 
 
 async def history(context: Context, caller: Caller, params: Params) -> object:
-    for cell in MONEY_CELLS:
-        context.need_current(cell)
     ends = _ends(params)
     found = [
         Sent(source, row)
@@ -149,8 +147,8 @@ METHODS = (
         handler=history,
         security=Security.USER_DATA,
         lenient=True,
-        always=True,
         params=frozenset({"type", "startTime", "endTime", "current", "size"}),
+        cells=MONEY_CELLS,
         summary="Transfers of a type, newest first.",
     ),
 )

@@ -11,7 +11,7 @@ from seawall.gateway.methods.networks import network_rows
 from seawall.gateway.methods.order_terms import known_market
 from seawall.gateway.params import Params
 from seawall.gateway.valuation import btc_valuation
-from seawall.model.ids import FUNDING
+from seawall.model.ids import FUNDING, SPOT
 
 
 async def all_coins(context: Context, caller: Caller, params: Params) -> object:
@@ -47,7 +47,6 @@ async def all_coins(context: Context, caller: Caller, params: Params) -> object:
 
 
 async def funding_assets(context: Context, caller: Caller, params: Params) -> object:
-    context.need_current(FUNDING)
     state = context.node.funding
     only = params.text("asset")
     if only is not None and only not in state.book.assets:
@@ -134,6 +133,7 @@ METHODS = (
         weight=10,
         lenient=True,
         params=frozenset(),
+        cells=(SPOT, FUNDING),
         summary="All assets with spot balances; each network says what runs, and why not.",
     ),
     Method(
@@ -161,8 +161,8 @@ METHODS = (
         handler=funding_assets,
         security=Security.USER_DATA,
         lenient=True,
-        always=True,
         params=frozenset({"asset", "needBtcValuation"}),
+        cells=(FUNDING,),
         summary="Balances of the funding wallet above zero; what is being withdrawn stands apart.",
     ),
     Method(
@@ -171,6 +171,7 @@ METHODS = (
         handler=nothing,
         lenient=True,
         always=True,
+        cells=(),
         summary="Always empty: there is no margin trading.",
     ),
     Method(
@@ -179,6 +180,7 @@ METHODS = (
         handler=system_status,
         lenient=True,
         always=True,
+        cells=(),
         summary="Whether the exchange is in maintenance.",
     ),
     Method(
@@ -188,6 +190,7 @@ METHODS = (
         security=Security.USER_DATA,
         lenient=True,
         always=True,
+        cells=(),
         summary="The state of the account.",
     ),
 )

@@ -115,7 +115,6 @@ async def _bring_over(context: Context, command: RequestWithdrawal, atoms: int) 
 
 
 async def history(context: Context, caller: Caller, params: Params) -> object:
-    context.need_current(FUNDING)
     coin, order_id = params.text("coin"), params.text("withdrawOrderId")
     status = params.integer("status")
     ids = (params.text("idList") or "").split(",") if "idList" in params else None
@@ -186,7 +185,6 @@ METHODS = (
         handler=history,
         security=Security.USER_DATA,
         lenient=True,
-        always=True,
         params=frozenset(
             {
                 "coin",
@@ -199,6 +197,7 @@ METHODS = (
                 "limit",
             }
         ),
+        cells=(FUNDING,),
         summary="Withdrawals, newest first; `amount` is what the address gets. Status: 2 awaits"
         " approval, 4 processing, 6 paid, 1 canceled, 3 rejected, 5 returned.",
     ),
