@@ -43,6 +43,28 @@ def cells_table(found: dict[str, Any]) -> Table:
     return table
 
 
+def providers_table(status: list[dict[str, Any]]) -> Table:
+    columns = ("provider", "state", "etcd", "node", "leads", "sequence", "current", "gateway")
+    table = Table(*columns, box=None)
+    for each in status:
+        sequence, stale_s = each["sequence"], each["stale_s"]
+        table.add_row(
+            escape(each["name"]),
+            _coloured(each["state"], "up"),
+            _coloured(each["etcd"], "leads", "follows"),
+            _coloured(each["node"], "leading", "following"),
+            " ".join(each["leads"]),
+            "" if sequence is None else f"{sequence:,}",
+            "" if stale_s is None else f"{stale_s:.1f} s ago",
+            each["gateway"],
+        )
+    return table
+
+
+def _coloured(word: str, *good: str) -> str:
+    return f"[{'green' if word in good else 'red'}]{escape(word)}[/]"
+
+
 def load_topology(path: Path) -> TopologyFile:
     """Read a topology, or raise CliError."""
     try:

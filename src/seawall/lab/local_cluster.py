@@ -19,16 +19,17 @@ from seawall.gateway.operator import TOKEN_FILE
 from seawall.gateway.secrets import make_secrets, share_secrets
 from seawall.journal.etcd_client import EtcdTls
 from seawall.lab.certificates import Authority
+from seawall.lab.cluster_watch import ClusterWatch, ProviderStatus
 from seawall.lab.etcd import EtcdLabError, EtcdMember, EtcdTiming, find_etcd
 from seawall.lab.exchange_process import environment
 from seawall.lab.local_process import Birth, birth, end_for_certain
 from seawall.lab.local_provider import ClusterError, LocalNode, LocalProvider
-from seawall.lab.local_topology import FILE, Place, take_place
+from seawall.lab.local_topology import FILE, Place, network_number, take_place
 from seawall.lab.netns import Network, NetworkError, can_make_namespaces
 from seawall.lab.small_disk import SmallDisk
 from seawall.lab.wire import BrokenError, Connection, Key
 from seawall.model.topology import Topology, split_address
-from seawall.node.topology_file import TopologyFile
+from seawall.node.topology_file import TopologyFile, read_topology
 
 START_S: Final = 120.0
 POLL_S: Final = 0.05
@@ -80,6 +81,7 @@ class LocalCluster:
         self._namespaces = namespaces
         self._place: Place | None = None
         self._members: list[EtcdMember] = []
+        self._watch: ClusterWatch | None = None
         self._token = ""
         self.socket = ""
         """Where the owner takes faults, if it does."""
@@ -127,14 +129,16 @@ class LocalCluster:
 
     async def stop(self) -> None:
         """End everything in an orderly way; the data stays."""
+        if self._watch is not None:
+            await self._watch.close()
         for provider in self.providers.values():
             # One after the other: each hands over to those that are still there.
             await provider.stop_nodes()
         await asyncio.gather(*(provider.stop() for provider in self.providers.values()))
         if self.network is not None:
             await self.network.down()
-        (self.directory / STATE_FILE).unlink(missing_ok=True)
         if self._place is not None:
+            (self.directory / STATE_FILE).unlink(missing_ok=True)
             self._place.let_go()
 
     async def ready(self, *names: str) -> None:
@@ -161,6 +165,16 @@ class LocalCluster:
         finally:
             connection.close()
         return answer.json() if answer.status == 200 else None
+
+    async def status(self) -> list[ProviderStatus]:
+        """Return how each provider is."""
+        return await self.watch.look()
+
+    @property
+    def watch(self) -> ClusterWatch:
+        if self._watch is None:
+            self._watch = ClusterWatch(self)
+        return self._watch
 
     async def leader(self, cell: str) -> str:
         """Return which node leads the cell, as the best informed says; "" if nobody."""
@@ -344,6 +358,22 @@ def read_state(directory: Path) -> ClusterState | None:
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode((directory / STATE_FILE).read_bytes(), type=ClusterState)
     return None
+
+
+async def clean_up(directory: Path) -> int:
+    """End what is left on the directory of a cluster whose owner is gone; return how much."""
+    state = read_state(directory)
+    if state is None:
+        return 0
+    ended = sum(end_for_certain(left) for left in state.processes.values())
+    topology = read_topology(directory / FILE).topology
+    if state.namespaces:
+        hosts = {name: _host(topology, name) for name in _providers(topology)}
+        await Network(f"sw{network_number(topology)}", hosts).down()
+    for name in _providers(topology):
+        await SmallDisk(directory / "providers" / name).unmount()
+    (directory / STATE_FILE).unlink(missing_ok=True)
+    return ended
 
 
 def _providers(topology: Topology) -> list[str]:

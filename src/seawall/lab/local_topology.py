@@ -45,7 +45,7 @@ def take_place(topology: Topology, directory: Path, *, namespaces: bool) -> tupl
                 f"{file} was made {'without' if namespaces else 'with'} namespaces, and cannot be"
                 " moved: run it as it was made, or remove the directory"
             )
-        number = int(host.split(".")[2])
+        number = network_number(known)
         lock = _lock(number)
         if lock is None:
             raise TopologyError(f"another cluster uses the network of {host} on this machine")
@@ -57,6 +57,12 @@ def take_place(topology: Topology, directory: Path, *, namespaces: bool) -> tupl
             file.write_text(to_toml(moved), "utf-8")
             return Place(number, lock), moved
     raise TopologyError("every network for local clusters is in use on this machine")
+
+
+def network_number(topology: Topology) -> int:
+    """Return which of the networks for local clusters the topology is on."""
+    host, _ = split_address(topology.node[0].gateway)
+    return int(host.split(".")[2])
 
 
 def move(topology: Topology, network: str) -> Topology:

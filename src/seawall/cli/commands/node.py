@@ -82,7 +82,7 @@ def run(
     return code
 
 
-def handover(cell: str, /, *, to: str = "", data: Data, json: Json = False) -> int:
+def handover(cell: str, /, *, to: str = "", data: Data, url: str = "", json: Json = False) -> int:
     """Give the lead of a cell from the node on this data directory to another.
 
     Parameters
@@ -91,10 +91,13 @@ def handover(cell: str, /, *, to: str = "", data: Data, json: Json = False) -> i
         identity, funding or spot.
     to
         The node that shall lead; the most preferred that is there unless named.
+    url
+        The leading node's gateway, where that is not the one on the data directory.
     """
-    from seawall.cli.running import operator
+    from seawall.cli.running import Operator, operator
 
-    answer = operator(data).post(f"cells/{cell}/handover", {"to": to})
+    desk = Operator(data, url) if url else operator(data)
+    answer = desk.post(f"cells/{cell}/handover", {"to": to})
     if json:
         print_json(answer)
     else:
