@@ -94,10 +94,12 @@ def to_toml(topology: Topology) -> str:
     """Write a topology as its file."""
     plain = msgspec.to_builtins(topology)
     lines = [f"name = {_value(plain.pop('name'))}"]
-    tls = plain.pop("tls")
-    tables = [(f"[[{kind}]]", each) for kind, every in plain.items() for each in every]
-    if tls:
-        tables.append(("[tls]", tls))
+    tables: list[tuple[str, dict[str, Any]]] = []
+    for kind, value in plain.items():
+        if isinstance(value, dict):
+            tables.append((f"[{kind}]", value))
+        else:
+            tables += [(f"[[{kind}]]", each) for each in value or ()]
     for heading, table in tables:
         lines += ["", heading, *_rows(table)]
     return "\n".join(lines) + "\n"
