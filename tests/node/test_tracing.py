@@ -10,12 +10,13 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanContext, StatusCode
 from tests.node.cluster import member, topology_of
 from tests.tools import program
 
 from seawall.lab.bench.own import listing_commands
 from seawall.lab.etcd import EtcdCluster
+from seawall.model.commands import Tick
 from seawall.model.ids import SPOT
 from seawall.node.errors import NodeError
 from seawall.node.node import Node, NodeSettings
@@ -45,46 +46,51 @@ def _named(exporter: InMemorySpanExporter, name: str) -> ReadableSpan:
     return found
 
 
-async def _someone_leads(nodes: list[Node]) -> Node:
+async def _spans_of(exporter: InMemorySpanExporter, count: int) -> dict[str, ReadableSpan]:
     async with asyncio.timeout(PATIENCE_S):
-        while [node.leads(SPOT) for node in nodes].count(True) != 1:  # noqa: ASYNC110  (a role changes without a word)
+        # A follower may know of the entry before the leader has applied it.
+        while len(exporter.get_finished_spans()) < count:  # noqa: ASYNC110  (it tells nobody)
             await asyncio.sleep(0.02)
-    return next(node for node in nodes if node.leads(SPOT))
+    return {span.name: span for span in exporter.get_finished_spans()}
+
+
+def _context(span: ReadableSpan) -> SpanContext:
+    context = span.get_span_context()
+    assert context is not None
+    return context
+
+
+def _node_of(span: ReadableSpan) -> object:
+    return (span.attributes or {})["seawall.node"]
 
 
 async def test_one_trace_spans_two_nodes(etcd: EtcdCluster, tmp_path: Path) -> None:
     topology = topology_of(etcd)
+    exporter = InMemorySpanExporter()
     async with AsyncExitStack() as stack:
-        names = ("amber", "blue")
-        nodes = [await stack.enter_async_context(member(topology, n, tmp_path)) for n in names]
-        listing = listing_commands()
-        await nodes[0].submit_spot(listing[0])
-        leader = await _someone_leads(nodes)
-        follower = nodes[1 - nodes.index(leader)]
-        exporter = InMemorySpanExporter()
-        tracings = {node: _tracing(exporter, node.settings.name) for node in nodes}
-        for node, tracing in tracings.items():
-            node.trace(tracing)
-        with tracings[follower].request("POST /api/v3/order"):
-            committed = await follower.submit_spot(listing[1])
-
-        async with asyncio.timeout(PATIENCE_S):
-            # A follower may know of the entry before the leader has applied it.
-            while len(exporter.get_finished_spans()) < 2 + len(AT_THE_LEADER):  # noqa: ASYNC110  (an exporter tells nobody)
-                await asyncio.sleep(0.02)
-        spans = exporter.get_finished_spans()
-        assert len({span.context.trace_id for span in spans if span.context}) == 1
-        command, request = _named(exporter, "command"), _named(exporter, "POST /api/v3/order")
-        assert command.parent is not None
-        assert request.context is not None
-        assert command.parent.span_id == request.context.span_id
-        assert (command.attributes or {})["seawall.node"] == follower.settings.name
+        tracings: dict[Node, Tracing] = {}
+        for name in ("amber", "blue"):
+            node = await stack.enter_async_context(member(topology, name, tmp_path))
+            tracings[node] = _tracing(exporter, name)
+            node.trace(tracings[node])
+        # The lead may change at any time; whoever has it, one of the two is not it.
+        takers = [node for _ in range(PATIENCE_S) for node in tracings]
+        for taker in takers:
+            exporter.clear()
+            with tracings[taker].request("POST /api/v3/order"):
+                committed = await taker.submit_spot(Tick())
+            spans = await _spans_of(exporter, 2 + len(AT_THE_LEADER))
+            if _node_of(spans["apply"]) != taker.settings.name:
+                break
+        request, command = spans["POST /api/v3/order"], spans["command"]
+        assert {_node_of(request), _node_of(command)} == {taker.settings.name}
+        assert len({_context(span).trace_id for span in spans.values()}) == 1
+        assert command.parent == _context(request)
         for name in AT_THE_LEADER:
-            span = _named(exporter, name)
+            span = spans[name]
             assert span.parent is not None
-            assert command.context is not None
-            assert span.parent.span_id == command.context.span_id
-            assert (span.attributes or {})["seawall.node"] == leader.settings.name
+            assert span.parent.span_id == _context(command).span_id
+            assert {_node_of(span), taker.settings.name} == {"amber", "blue"}
             assert (span.attributes or {})["seawall.sequence"] == str(committed.sequence)
             assert (span.end_time or 0) >= (span.start_time or 1)
 
