@@ -25,14 +25,14 @@ from seawall.cli.running import Running, forget_running, locked, write_running
 from seawall.cli.settings import Configuration
 from seawall.gateway.app import MASTER_KEY
 from seawall.gateway.operator import TOKEN_FILE
-from seawall.journal.etcd import EtcdJournal
 from seawall.journal.etcd_client import EtcdClient, EtcdSettings, EtcdTls
-from seawall.journal.port import Journal, JournalError, JournalUnavailableError
+from seawall.journal.port import JournalError, JournalUnavailableError
 from seawall.lib.invariants import InvariantError
 from seawall.model.topology import NodePlace, split_address
+from seawall.node.cluster_journals import ClusterJournals
 from seawall.node.links import Links, LinkTls
 from seawall.node.membership import Membership
-from seawall.node.node import Node, NodeSettings, OpenJournal
+from seawall.node.node import Node, NodeSettings
 from seawall.node.topology_file import TlsPaths, TopologyFile
 
 AGAIN_S: Final = 0.5
@@ -79,11 +79,14 @@ async def run_node(
         async with AsyncExitStack() as stack:
             client = EtcdClient(etcd_settings(file, place))
             stack.push_async_callback(client.close)
-            opening = _open_node(file, name, configuration, client, on_waiting, on_replay)
+            journals = ClusterJournals(file, client, data)
+            opening = _open_node(file, name, configuration, journals, on_waiting, on_replay)
             node = await _unless(stop, opening)
             if node is None:
                 return int(Exit.OK)
             stack.push_async_callback(node.close)
+            if node.membership is not None:
+                await stack.enter_async_context(journals.sealing(node.membership))
             server = await stack.enter_async_context(serving(node, configuration, data, None))
             write_running(data, Running(pid=pid, port=server.port, url=server.url))
             stack.callback(forget_running, data)
@@ -107,15 +110,6 @@ async def run_node(
         return code
 
 
-def open_journals(client: EtcdClient) -> OpenJournal:
-    """Return how a node of a cluster opens the journal of a cell."""
-
-    async def open_journal(cell: str) -> Journal:
-        return await EtcdJournal.open(client, cell)
-
-    return open_journal
-
-
 def etcd_settings(file: TopologyFile, place: NodePlace) -> EtcdSettings:
     """Return where etcd is for this node: its own provider's member first."""
     tls = file.tls(place.name)
@@ -129,7 +123,7 @@ async def _open_node(
     file: TopologyFile,
     name: str,
     configuration: Configuration,
-    client: EtcdClient,
+    journals: ClusterJournals,
     on_waiting: OnWaiting,
     on_replay: OnReplay | None,
 ) -> Node:
@@ -145,7 +139,7 @@ async def _open_node(
             return await Node.open(
                 settings,
                 progress=on_replay,
-                open_journal=open_journals(client),
+                open_journal=journals.open,
                 membership=Membership(file.topology, name, links),
             )
         except JournalUnavailableError as error:

@@ -16,12 +16,14 @@ from seawall.journal.port import (
     Entry,
     Head,
     JournalDamagedError,
+    JournalUnavailableError,
     chain_hash,
     frame,
     unframe,
 )
 
 _VERSION: Final = 1
+_GUARD: Final = b"\0seawall repair "
 _HEAD: Final = struct.Struct(">BQQ32s")
 _BATCH: Final = struct.Struct(">BQIQ32s32s16s")
 HELP: Final = "See docs/operating/journal-damage.md"
@@ -92,8 +94,16 @@ def encode_head(head: Head) -> bytes:
     return _HEAD.pack(_VERSION, head.sequence, head.epoch, head.hash)
 
 
+def guard_of(repair: str) -> bytes:
+    """Return what stands as the head while a repair writes the batches: nobody may lead yet."""
+    return _GUARD + repair.encode()
+
+
 def decode_head(value: bytes) -> Head:
-    """Return the head; raise JournalDamagedError."""
+    """Return the head; raise JournalDamagedError, or JournalUnavailableError during a repair."""
+    if value.startswith(_GUARD):
+        told = value.removeprefix(_GUARD).decode(errors="replace")
+        raise JournalUnavailableError(f"etcd: repair {told} is putting the journal back")
     if len(value) != _HEAD.size or value[0] != _VERSION:
         raise JournalDamagedError(f"etcd: the journal's head is unreadable.  {HELP}")
     _, sequence, epoch, link = _HEAD.unpack(value)
@@ -108,6 +118,14 @@ def head_of(found: Any) -> Head:
 def decode_batch(keys: Keys, key: bytes, value: bytes) -> Batch:
     """Return a batch, its link checked; raise JournalDamagedError."""
     name = key.decode(errors="replace")
+    batch = decode_row(name, value)
+    if keys.batch(batch.last) != key:
+        raise JournalDamagedError(f"etcd: {name} holds another batch than it says.  {HELP}")
+    return batch
+
+
+def decode_row(name: str, value: bytes) -> Batch:
+    """Return the batch that a row holds, wherever it was kept; raise JournalDamagedError."""
     if len(value) < _BATCH.size or value[0] != _VERSION:
         raise JournalDamagedError(f"etcd: {name} is unreadable.  {HELP}")
     _, first, count, epoch, previous, link, writer = _BATCH.unpack_from(value)
@@ -116,7 +134,7 @@ def decode_batch(keys: Keys, key: bytes, value: bytes) -> Batch:
         batch = Batch(first, epoch, previous, unframe(framed), writer, framed)
     except ValueError as error:
         raise JournalDamagedError(f"etcd: {name}: {error}.  {HELP}") from error
-    if batch.count != count or keys.batch(batch.last) != key:
+    if batch.count != count:
         raise JournalDamagedError(f"etcd: {name} holds another batch than it says.  {HELP}")
     if batch.hash != link or (first == 1 and previous != GENESIS_HASH):
         raise JournalDamagedError(

@@ -150,7 +150,8 @@ class Sealer:
         ]
         return StoreState(
             cells=tuple(cell for cell in cells if cell is not None),
-            members=tuple(members),
+            # In one order for all sealers: two at once then stop the same member, not two.
+            members=tuple(sorted(members, key=lambda each: each.member_id)),
             members_expected=len(self._client.members),
             revision=max((each.header.revision for each in statuses if each), default=0),
             compacted=self._compacted,

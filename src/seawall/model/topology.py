@@ -67,6 +67,16 @@ class ArchivePlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     url: str
 
 
+class SealingTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of each journal stays in etcd; the same for all nodes, so that they cut alike."""
+
+    quota_bytes: int = 2 << 30
+    """As the members are told it."""
+    segment_entries: int = 50_000
+    keep_entries: int = 50_000
+    """The newest entries of each cell stay."""
+
+
 class TlsFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Certificates; `{name}` stands for the node's or member's name."""
 
@@ -84,6 +94,7 @@ class Topology(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     node: tuple[NodePlace, ...]
     cell: tuple[CellPlace, ...] = ()
     archive: tuple[ArchivePlace, ...] = ()
+    sealing: SealingTerms = SealingTerms()
     tls: TlsFiles | None = None
 
     def check(self) -> None:
@@ -112,6 +123,12 @@ class Topology(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise TopologyError(
                 f"{len(self.etcd)} etcd members: an even number survives no more than one fewer"
             )
+        if len(self.archive) == 1:
+            raise TopologyError("one [[archive]] is no second copy: name two, or none")
+        if min(self.sealing.segment_entries, self.sealing.quota_bytes) < 1:
+            raise TopologyError("[sealing] segment_entries and quota_bytes start at 1")
+        if self.sealing.keep_entries < 0 or self.sealing.segment_entries > 1_000_000:
+            raise TopologyError("[sealing] keeps 0 entries or more, in segments up to 1,000,000")
         self._check_cells()
 
     def _check_cells(self) -> None:

@@ -34,9 +34,19 @@ class TopologyFile(Struct, frozen=True, kw_only=True):
         )
         return TlsPaths(ca=ca, certificate=certificate, key=key)
 
+    def archives(self) -> list[str]:
+        """Return where sealed segments go: URLs, and folders by their whole path."""
+        return [_archive(self.folder, place.url) for place in self.topology.archive]
+
     def data(self, node: str) -> Path:
         """Return where the node keeps its data, unless it is told otherwise."""
         return self.folder / (self.topology.find_node(node).data or node)
+
+
+def _archive(folder: Path, url: str) -> str:
+    if "://" in url and not url.startswith("file:"):
+        return url
+    return str(folder / url.removeprefix("file:").removeprefix("//"))
 
 
 def read_topology(path: Path) -> TopologyFile:
