@@ -25,6 +25,7 @@ from seawall.cli.funding_definitions import has_demo_chain
 from seawall.cli.output import CliError, Exit
 from seawall.cli.running import Running, forget_running, locked, write_running
 from seawall.cli.settings import Configuration
+from seawall.cli.telemetry import traced
 from seawall.gateway.app import create_app
 from seawall.gateway.server import GatewayServer
 from seawall.gateway.settings import GatewaySettings
@@ -224,6 +225,7 @@ async def serving(
             Exit.UNREACHABLE,
         ) from error
     try:
-        yield server
+        async with traced(node, configuration.telemetry):
+            yield server
     finally:
         await server.stop()

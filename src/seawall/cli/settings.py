@@ -38,6 +38,13 @@ class LogSection(Section, frozen=True, kw_only=True):
     to: Literal["file", "stderr"]
 
 
+class TelemetrySection(Section, frozen=True, kw_only=True):
+    """`traces` is empty, a collector's URL, `stderr` or `file:PATH`; `sampled` is a rate."""
+
+    traces: str
+    sampled: str
+
+
 class AssetSection(Section, frozen=True, kw_only=True):
     name: str
     decimals: Annotated[int, Meta(ge=0, le=36)]
@@ -158,6 +165,7 @@ class Configuration(Section, frozen=True, kw_only=True):
     gateway: GatewaySection
     node: NodeSection
     log: LogSection
+    telemetry: TelemetrySection
     funding: FundingSection
     demo: DemoSection
     assets: dict[str, AssetSection] = field(default_factory=dict)

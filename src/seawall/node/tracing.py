@@ -51,7 +51,10 @@ class Tracing:
     def request(self, name: str) -> Iterator[None]:
         """Put what happens inside into one trace, if it is sampled."""
         with self._tracer.start_as_current_span(
-            name, kind=SpanKind.SERVER, attributes={"seawall.node": self._node}
+            name,
+            kind=SpanKind.SERVER,
+            attributes={"seawall.node": self._node},
+            record_exception=False,
         ):
             yield
 

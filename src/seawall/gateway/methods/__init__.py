@@ -27,6 +27,17 @@ _AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
 async def call(
     context: Context, method: Method, caller: Caller, params: Params, *, last_known: bool = False
 ) -> Answer:
+    """Carry out a method, in a trace of its own where requests are traced; see `_carry_out`."""
+    tracing = context.node.tracing
+    if tracing is None:
+        return await _carry_out(context, method, caller, params, last_known=last_known)
+    with tracing.request(method.name):
+        return await _carry_out(context, method, caller, params, last_known=last_known)
+
+
+async def _carry_out(
+    context: Context, method: Method, caller: Caller, params: Params, *, last_known: bool
+) -> Answer:
     """Check the parameters' names, count orders, and run the handler.
 
     `last_known` asks for quotes even where they may be old.  Raises ApiError only; what the node
