@@ -70,6 +70,7 @@ async def run_node(
     place = file.topology.find_node(name)
     data = Path(configuration.exchange.data)
     host, port = split_address(place.gateway)
+    host = configuration.node.listen or host
     gateway = replace(configuration.gateway, host=host, port=port)
     configuration = replace(configuration, gateway=gateway)
     with locked(data):
@@ -134,7 +135,8 @@ async def _open_node(
     )
     waits = False
     while True:
-        links = Links(file.topology, name, _link_tls(file.tls(name)))
+        listen = configuration.node.listen
+        links = Links(file.topology, name, _link_tls(file.tls(name)), listen)
         try:
             return await Node.open(
                 settings,

@@ -31,6 +31,7 @@ class GatewaySection(Section, frozen=True, kw_only=True):
 class NodeSection(Section, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")]
     snapshot_entries: Annotated[int, Meta(ge=1)]
+    listen: str
 
 
 class LogSection(Section, frozen=True, kw_only=True):

@@ -145,13 +145,17 @@ class _Framed(asyncio.Protocol):
 class Links:
     """All links of one node to the others of its topology."""
 
-    def __init__(self, topology: Topology, node: str, tls: LinkTls | None = None) -> None:
+    def __init__(
+        self, topology: Topology, node: str, tls: LinkTls | None = None, listen: str = ""
+    ) -> None:
+        """`listen` is the address to listen on where the topology's is not this machine's own."""
         self.on_message: Callable[[str, Message], None] = lambda _node, _message: None
         self.on_link: Callable[[str], None] = lambda _node: None
         """Called when a link was made, or made again."""
         self._topology = topology
         self._node = node
         self._tls = tls
+        self._listen = listen
         self._others = {place.name: place for place in topology.node if place.name != node}
         self._out: dict[str, _Framed] = {}
         self._in: set[_Framed] = set()
@@ -169,7 +173,10 @@ class Links:
         host, port = split_address(self._topology.find_node(self._node).peer)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Framed(self._heard), host, port, ssl=self._tls.server() if self._tls else None
+            lambda: _Framed(self._heard),
+            self._listen or host,
+            port,
+            ssl=self._tls.server() if self._tls else None,
         )
         self._tasks = [loop.create_task(self._keep(name)) for name in self._others]
 
