@@ -42,10 +42,15 @@ class Tick(Command, frozen=True, kw_only=True, tag="tick"):
 
 
 class Checkpoint(Command, frozen=True, kw_only=True, tag="checkpoint"):
-    """The digest of the leader's whole state after `sequence`; every replica compares."""
+    """The digest of a replica's whole state after `sequence`; every other compares.
+
+    The leader journals its own now and then; the others only if theirs differ.
+    """
 
     sequence: Sequence
     digest: str
+    node: str = ""
+    """Whose digest it is; empty where a node is alone."""
 
 
 # Messages between the cells that hold money

@@ -19,7 +19,7 @@ from seawall.model import limits
 from seawall.model.commands import Command
 from seawall.model.events import CommandRejected, CommandRepeated, Event
 from seawall.node.cell import Cell, Record
-from seawall.node.checkpoints import Checkpoints
+from seawall.node.checkpoints import Checkpoints, OutvotedError
 from seawall.node.clock import Clock
 from seawall.node.errors import (
     InvalidCommandError,
@@ -92,6 +92,9 @@ class CellDriver:
         metrics: CellMetrics,
     ) -> None:
         self.cell = cell
+        self.checkpoints = checkpoints
+        self.epoch = 0
+        """Of the term that this node leads, or led last."""
         self.head = EMPTY
         """Where the applied state stands in the journal; always the end of a batch."""
         self.views: Listener | None = None
@@ -103,6 +106,8 @@ class CellDriver:
         """Called after each applied batch."""
         self.on_stop: Callable[[str], None] | None = None
         """Called with the reason when the cell takes no more commands, now or later."""
+        self.outvoted = False
+        """Whether most replicas have another state: what this one keeps must not be believed."""
         self.on_entry: Callable[[Record, Committed], None] | None = None
         """Called for every applied entry, its own and others', after the listeners."""
         self.follows = False
@@ -126,6 +131,7 @@ class CellDriver:
     def start(self, head: Head, epoch: int) -> None:
         """Begin to lead from `head` on; the first command must be the `Lead` of this epoch."""
         self.head = head
+        self.epoch = epoch
         self._last_ns = self.cell.state.at_ns
         self._sequencer = Sequencer(head.sequence, epoch)
         self._resigning = ""
@@ -183,7 +189,10 @@ class CellDriver:
         return 0 if self._sequencer is None else self._sequencer.depth
 
     def quiet_s(self) -> float:
-        """Return how long ago the last command came."""
+        """Return how long ago a command came that only a leader writes.
+
+        Cancels are no sign of life to the followers: any node may write them.
+        """
         return asyncio.get_running_loop().time() - self._quiet_since_s
 
     def submit(
@@ -256,7 +265,8 @@ class CellDriver:
             self.metrics.count(type(command).__name__, "refused")
             raise refusal
         self._last_ns = at_ns
-        self._quiet_since_s = asyncio.get_running_loop().time()
+        if not in_lane(command):
+            self._quiet_since_s = asyncio.get_running_loop().time()
         self._idle.clear()
         self._work.set()
 
@@ -347,8 +357,8 @@ class CellDriver:
                 what = type(record.command).__name__
                 invariant(in_lane(record.command), f"another node wrote a {what} in this term")
             self.apply(entries)
-        except Exception:  # noqa: BLE001  (it was logged, and the state is in doubt: stop)
-            self.stop(f"{self.cell.name} stopped: an entry that others wrote broke it")
+        except Exception as error:  # noqa: BLE001  (the state is in doubt: stop)
+            self.stop(f"{self.cell.name} stopped: an entry that others wrote broke it: {error}")
             return
         self._last_ns = self.cell.state.at_ns
         if self._sequencer is None:
@@ -397,7 +407,7 @@ class CellDriver:
     def _apply(self, record: Record, sequence: int) -> Committed:
         """Apply one durable entry, and tell everybody who follows the cell."""
         events = self.cell.commit(record, sequence)
-        checkpoint = self._checkpoints.on_committed(sequence, record.command)
+        checkpoint = self.checkpoints.on_committed(sequence, record.command)
         if self.views is not None:
             self.views(self.cell.name, sequence, record.at_ns, record.command, events)
         for listener in self.listeners:
@@ -429,6 +439,7 @@ class CellDriver:
 
     def _found_broken(self, sequence: int, error: Exception) -> None:
         self.broken = True
+        self.outvoted = self.outvoted or isinstance(error, OutvotedError)
         _log.critical("broken invariant", cell=self.cell.name, sequence=sequence, exc_info=error)
 
     def _refuse(self, ticket: Ticket, error: NodeError) -> None:

@@ -18,7 +18,7 @@ import structlog
 from seawall.journal.port import Journal, JournalConflictError, JournalError
 from seawall.lib.invariants import invariant
 from seawall.model import limits
-from seawall.model.commands import Command, Lead
+from seawall.model.commands import Checkpoint, Command, Lead
 from seawall.node.cell import Record
 from seawall.node.driver import Committed
 from seawall.node.errors import (
@@ -33,6 +33,7 @@ from seawall.node.errors import (
 from seawall.node.lane import in_lane
 from seawall.node.peer_messages import Forward, Message, Refused
 from seawall.node.replica import Replica
+from seawall.node.taken import Taken
 
 LOOK_S: Final = 0.05
 """How often it is looked what waits."""
@@ -40,8 +41,6 @@ PATIENCE_S: Final = 6.0
 """How long a command waits for a leader that takes it."""
 NO_QUORUM_S: Final = 2.0
 """After so long without an answer of the journal, new commands are refused at once."""
-REMEMBERED: Final = 50_000
-"""Origins that a leader knows again; more than can come within PATIENCE_S."""
 _NEVER: Final = 0
 
 _log = structlog.get_logger("seawall.node")
@@ -58,7 +57,9 @@ class Sender(Protocol):
 class Pending:
     """A command that was taken here and has not been answered."""
 
-    __slots__ = ("command", "command_id", "future", "origin", "sent_epoch", "since_s", "trace")
+    __slots__ = (
+        "command", "command_id", "due", "future", "origin", "sent_epoch", "since_s", "trace",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +76,8 @@ class Pending:
         self.since_s = since_s
         self.sent_epoch = _NEVER
         """The epoch whose leader may have it; a leader of a higher one has seen its fate."""
+        self.due = True
+        """Whether to send it (again), as soon as a leader can be reached."""
         self.trace = ""
         """The trace that it belongs to, if it is in one."""
 
@@ -99,8 +102,8 @@ class CellForwarder:
         self._now_s = now_s
         self._count = 0
         self._pending: dict[str, Pending] = {}
-        self._taken: dict[str, None] = {}
-        """Origins that this node took as a leader, or that stand in the journal as cancels."""
+        self._taken = Taken()
+        """What came in the term that this node leads; refused once is refused for the term."""
         self._lane: asyncio.Task[None] | None = None
         self._no_quorum_since_s: float | None = None
         self._part = replica.driver.metrics.part
@@ -119,7 +122,7 @@ class CellForwarder:
         tracing = self._replica.driver.tracing
         if tracing is not None:
             pending.trace = tracing.follow(self._replica.name, command, future)
-        refusal = self._refusal()
+        refusal = self._refusal() or self._disputed(command)
         if refusal is not None:
             future.set_exception(refusal)
         elif self._replica.leads:
@@ -137,6 +140,13 @@ class CellForwarder:
         if since_s is not None and self._now_s() - since_s > NO_QUORUM_S:
             return NoQuorumError(self._last_known())
         return None
+
+    def _disputed(self, command: Command) -> NodeError | None:
+        """Refuse what trades while replicas differ and nobody can tell which are right."""
+        disputed = self._replica.driver.checkpoints.disputed
+        if not disputed or in_lane(command) or isinstance(command, Checkpoint):
+            return None
+        return UnavailableError(f"{disputed}; only cancels are taken until one more node votes")
 
     def _last_known(self) -> str:
         state = self._replica.driver.cell.state
@@ -156,12 +166,14 @@ class CellForwarder:
             if pending is not None and not pending.future.done():
                 pending.future.set_result(committed)
             if in_lane(record.command):
-                self._remember(record.origin)
+                self._taken.add(record.origin)
         if isinstance(record.command, Lead):
             epoch = record.command.epoch
+            # Whoever forwards names the epoch: what was meant for an older one is not taken.
+            self._taken.clear()
             for pending in self._pending.values():
                 if pending.sent_epoch < epoch:
-                    pending.sent_epoch = _NEVER
+                    pending.sent_epoch, pending.due = _NEVER, True
 
     def on_link(self, node: str) -> None:
         """Send again what may have been lost with the link; the leader takes nothing twice."""
@@ -175,7 +187,8 @@ class CellForwarder:
         if pending is None or pending.sent_epoch != refused.epoch:
             return
         if refused.kind == "not_leading":
-            pending.sent_epoch = _NEVER
+            # Another copy may be on its way still, so it stays in doubt until a new `Lead`.
+            pending.due = True
             return
         del self._pending[refused.origin]
         errors = {"overloaded": OverloadedError, "invalid": InvalidCommandError}
@@ -184,15 +197,27 @@ class CellForwarder:
 
     def on_forward(self, node: str, forward: Forward) -> None:
         """Take another node's command, if this one leads and has not taken it."""
-        record = self._replica.driver.cell.decode(forward.record)
-        if record.origin in self._taken:
+        try:
+            record = self._replica.driver.cell.decode(forward.record)
+            taken = record.origin in self._taken
+        except ValueError as error:
+            _log.warning("no command of ours", cell=self._replica.name, peer=node, why=str(error))
             return
         epoch = forward.epoch
-        if not self._replica.leads or epoch != self._replica.leadership.epoch:
-            error = NotLeadingError(f"this node does not lead in epoch {epoch}")
-            self._refuse(node, epoch, record.origin, error)
+        known = self._replica.leadership.epoch
+        if epoch > known:
+            # Its `Lead` is not applied here yet, so nothing was taken in it: ask again soon.
+            refusal = NotLeadingError(f"this node does not lead in epoch {epoch} yet")
+            self._refuse(node, epoch, record.origin, refusal)
             return
-        self._remember(record.origin)
+        if taken or epoch != known or not self._replica.leads:
+            # This node, or its earlier life, may have taken a copy; only the journal knows.
+            return
+        self._taken.add(record.origin)
+        disputed = self._disputed(record.command)
+        if disputed is not None:
+            self._refuse(node, epoch, record.origin, disputed)
+            return
         self._part.taken += 1
         future = self._replica.driver.submit(
             record.command, record.command_id, record.origin, forward.trace
@@ -211,7 +236,7 @@ class CellForwarder:
         for pending in list(self._pending.values()):
             if now_s - pending.since_s > PATIENCE_S:
                 self._give_up(pending)
-            elif pending.sent_epoch == _NEVER:
+            elif pending.due:
                 self._route(pending)
         if self._lane is None and not self._replica.leads and self._replica.quorum:
             # Nobody writes; or somebody does, whom this node does not reach.
@@ -222,7 +247,7 @@ class CellForwarder:
                 for each in self._pending.values()
                 if in_lane(each.command) and (lane_open or now_s - each.since_s >= lane_s)
             ]
-            if cancels:
+            if cancels and self._replica.leadership.epoch:
                 self._lane = asyncio.get_running_loop().create_task(self._write(cancels))
 
     async def close(self, reason: str) -> None:
@@ -237,18 +262,21 @@ class CellForwarder:
     def _offer(self, pending: Pending) -> None:
         """Lead, and take it."""
         driver = self._replica.driver
-        pending.sent_epoch = self._replica.leadership.epoch
+        pending.sent_epoch, pending.due = self._replica.leadership.epoch, False
         inner = driver.submit(pending.command, pending.command_id, pending.origin, pending.trace)
         inner.add_done_callback(partial(self._offered, pending))
 
     def _offered(self, pending: Pending, inner: "asyncio.Future[Committed]") -> None:
+        if inner.cancelled():
+            # It was written without a leader, and answered when that entry was applied.
+            return
         error = inner.exception()
         if error is None:
             self._pending.pop(pending.origin, None)
             if not pending.future.done():
                 pending.future.set_result(inner.result())
         elif isinstance(error, NotLeadingError):
-            pending.sent_epoch = _NEVER
+            pending.sent_epoch, pending.due = _NEVER, True
             self._pending[pending.origin] = pending
         elif isinstance(error, OutcomeUnknownError) and not self._replica.failed:
             # Its entry will be seen, or a higher epoch without it.
@@ -278,7 +306,7 @@ class CellForwarder:
             cell=cell.name, epoch=leadership.epoch, record=record, trace=pending.trace
         )
         if self._sender.send(leadership.leader, forward):
-            pending.sent_epoch = leadership.epoch
+            pending.sent_epoch, pending.due = leadership.epoch, False
             self._part.forwarded += 1
 
     def _forwarded(
@@ -286,7 +314,7 @@ class CellForwarder:
     ) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None and not isinstance(error, OutcomeUnknownError):
-            self._taken.pop(origin, None)
+            # It stays known: a second copy must not be taken after the first was refused.
             self._refuse(node, epoch, origin, error)
 
     def _refuse(self, node: str, epoch: int, origin: str, error: BaseException) -> None:
@@ -299,11 +327,6 @@ class CellForwarder:
             cell=self._replica.name, epoch=epoch, origin=origin, kind=kind, text=str(error)
         )
         self._sender.send(node, refused)
-
-    def _remember(self, origin: str) -> None:
-        self._taken[origin] = None
-        if len(self._taken) > REMEMBERED:
-            del self._taken[next(iter(self._taken))]
 
     async def _write(self, cancels: list[Pending]) -> None:
         """Write cancels without a leader, at the exact next sequence; the replica answers them."""

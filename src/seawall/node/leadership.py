@@ -7,6 +7,7 @@ writes at least every `tick_s`, so silence means something.  Nodes wait in the o
 topology prefers them, each `stagger_s` longer, so that two rarely try at once.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ from msgspec import Struct
 NOBODY: Final = ""
 LONGEST_DAMPING: Final = 64
 """How many times `return_s` a node waits at most before it asks for the lead again."""
+STEADY_TERMS: Final = 6.0
+"""A node that led for so many times `return_s` was well; what it was before is forgotten."""
 
 
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,22 +43,31 @@ class Leadership:
     """One replica's view of who leads its cell, and since when nothing was heard."""
 
     def __init__(
-        self, node: str, preference: Sequence[str], now_s: float, terms: Terms | None = None
+        self,
+        node: str,
+        preference: Sequence[str],
+        now_s: float,
+        terms: Terms | None = None,
+        epoch: int = 0,
     ) -> None:
         self.terms = terms or Terms()
         self.leader = NOBODY
-        self.epoch = 0
+        """Nobody: the cell never had one, or a restarted node has not heard yet who leads."""
+        self.epoch = epoch
         self.node = node
-        self._rank = preference.index(node) if node in preference else len(preference)
+        self.may_lead = node in preference
+        self._rank = preference.index(node) if self.may_lead else len(preference)
         self._preference = tuple(preference)
         self._heard_s = now_s
         """When an entry last came."""
         self._answering_since_s: float | None = None
         """Since when the journal answers; None while it does not."""
-        self._asked_s: float | None = None
-        """When this node was asked to take the lead."""
+        self._asked_epoch = 0
+        """The epoch whose leader wants this node to lead next; 0: none does."""
         self._following_since_s = now_s
-        self._terms_lost = 0
+        self._led_since_s = now_s
+        self._short_terms: Counter[str] = Counter()
+        """By node: how many terms in a row it has soon lost, as far as was seen here."""
         self._yields_until_s = now_s
 
     @property
@@ -68,13 +80,30 @@ class Leadership:
 
     def on_lead(self, epoch: int, node: str, now_s: float) -> None:
         """Take note of a `Lead`."""
-        if self.leads and node != self.node:
-            self._terms_lost += 1
         if node != self.leader:
+            self._note_term(now_s)
             self._following_since_s = now_s
+            self._led_since_s = now_s
         self.leader, self.epoch = node, epoch
-        self._asked_s = None
+        if epoch > self._asked_epoch:
+            self._asked_epoch = 0
         self._heard_s = now_s
+
+    def on_told(self, epoch: int, node: str) -> None:
+        """Learn from the leader itself who leads: a restarted node has not seen its `Lead`.
+
+        A hint: it says where to send commands, and that there is somebody to wait for.
+        """
+        if self.leader == NOBODY and epoch == self.epoch and node != self.node:
+            self.leader = node
+
+    def _note_term(self, now_s: float) -> None:
+        if self.leader == NOBODY:
+            return
+        if now_s - self._led_since_s < self.terms.return_s * STEADY_TERMS:
+            self._short_terms[self.leader] += 1
+        else:
+            del self._short_terms[self.leader]
 
     def on_answer(self, now_s: float) -> None:
         """Take note that the journal answered: a majority of it is there."""
@@ -86,9 +115,20 @@ class Leadership:
         self._answering_since_s = None
         self._following_since_s = now_s
 
-    def on_hand_over(self, now_s: float) -> None:
-        """Take note that the leader wants this node to lead."""
-        self._asked_s = now_s
+    def on_hand_over(self, epoch: int) -> None:
+        """Take note that the leader of this epoch wants this node to lead next.
+
+        It may come late: when another leads already, it says nothing.
+        """
+        if epoch >= self.epoch:
+            self._asked_epoch = epoch
+
+    def on_absence(self, now_s: float) -> None:
+        """Take note that this process stood still: what it knows of others is as old as that."""
+        self._heard_s = now_s
+        self._following_since_s = now_s
+        if self._answering_since_s is not None:
+            self._answering_since_s = now_s
 
     def on_resigned(self, now_s: float) -> None:
         """Take note that this node gave the lead up: others may take it first."""
@@ -104,17 +144,17 @@ class Leadership:
 
     def campaigns(self, now_s: float) -> bool:
         """Whether to try to take the lead now; the replica must have applied all there is."""
-        if self._answering_since_s is None or now_s < self._yields_until_s:
+        if not self.may_lead or self._answering_since_s is None or now_s < self._yields_until_s:
             return False
         waits_s = self._rank * self.terms.stagger_s
-        if self._asked_s is not None:
-            return True
-        if self.leader == NOBODY:
-            return now_s - self._answering_since_s >= waits_s
-        if self.leads:
-            # Its own earlier life led, or its term ended in doubt.  Others wait longer.
-            return now_s - self._answering_since_s >= min(waits_s, self.terms.grace_s)
         answering_s = now_s - self._answering_since_s
+        if self._asked_epoch == self.epoch > 0:
+            return True
+        if self.epoch == 0:
+            return answering_s >= waits_s
+        if self.leads:
+            # Its term ended in doubt.  Others wait longer.
+            return answering_s >= min(waits_s, self.terms.grace_s)
         return (
             self.silent_s(now_s) >= self.terms.silence_s + waits_s
             and answering_s >= self.terms.grace_s + waits_s
@@ -125,13 +165,23 @@ class Leadership:
 
         Each lost term doubles the wait, so that a node that flaps does not drag the lead along.
         """
-        if self.leader in (NOBODY, self.node) or self._answering_since_s is None:
+        if not self.may_lead or self.leader in (NOBODY, self.node):
             return False
-        if self.leader in self._preference[: self._rank]:
+        if self._answering_since_s is None or self.leader in self._preference[: self._rank]:
             return False
-        damping: int = min(2**self._terms_lost, LONGEST_DAMPING)
-        return bool(now_s - self._following_since_s >= self.terms.return_s * damping)
+        return now_s - self._following_since_s >= self._waits_s(self.node)
+
+    def gives(self, node: str, now_s: float) -> bool:
+        """Whether to give the lead to a node that asks for it.
+
+        Who asks may have been restarted and know nothing of its lost terms; the leader does.
+        """
+        return self.leads and now_s - self._led_since_s >= self._waits_s(node)
 
     def on_asked_back(self, now_s: float) -> None:
         """Take note that the leader was asked; it is asked again only after another wait."""
         self._following_since_s = now_s
+
+    def _waits_s(self, node: str) -> float:
+        damping: int = min(2 ** self._short_terms[node], LONGEST_DAMPING)
+        return self.terms.return_s * damping

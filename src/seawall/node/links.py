@@ -18,6 +18,7 @@ import structlog
 from msgspec import MsgspecError, Struct
 
 from seawall.model.topology import Topology, split_address
+from seawall.node.clock import Clock, SystemClock
 from seawall.node.peer_messages import (
     PROTOCOL,
     Hello,
@@ -152,6 +153,10 @@ class Links:
         self.on_message: Callable[[str, Message], None] = lambda _node, _message: None
         self.on_link: Callable[[str], None] = lambda _node: None
         """Called when a link was made, or made again."""
+        self.on_time: Callable[[str, int], None] = lambda _node, _now_ns: None
+        """Called with what another's clock says."""
+        self.clock: Clock = SystemClock()
+        """What the others are told."""
         self._topology = topology
         self._node = node
         self._tls = tls
@@ -236,7 +241,7 @@ class Links:
         loop = asyncio.get_running_loop()
         while not connection.closed.is_set():
             self._pings += 1
-            connection.send(Ping(number=self._pings))
+            connection.send(Ping(number=self._pings, now_ns=self.clock.now_ns()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(connection.closed.wait(), PING_S)
             if loop.time() - connection.heard_s > SILENCE_S:
@@ -252,6 +257,7 @@ class Links:
         if not connection.peer:
             self._greeted(connection, message)
         elif isinstance(message, Ping):
+            self.on_time(connection.peer, message.now_ns)
             connection.send(Pong(number=message.number))
         else:
             self.on_message(connection.peer, message)

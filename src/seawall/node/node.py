@@ -23,10 +23,10 @@ from seawall.model.events import Event
 from seawall.model.funding_commands import FundingCommand
 from seawall.model.ids import CELLS, FUNDING, IDENTITY, SPOT, Epoch
 from seawall.model.mailbox import Mailbox
-from seawall.node import snapshots
+from seawall.node import distrust, snapshots
 from seawall.node.between import disagreements, sight_of_funding, sight_of_spot
 from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
-from seawall.node.checkpoints import Checkpoints
+from seawall.node.checkpoints import Checkpoints, OutvotedError
 from seawall.node.clock import Clock, SystemClock
 from seawall.node.driver import NOT_STARTED, CellDriver, Committed, Listener
 from seawall.node.errors import CellsDisagreeError
@@ -62,7 +62,7 @@ class CellHealth(Struct, frozen=True, kw_only=True):
 
     cell: str
     status: str
-    """leading, following, no_leader, no_quorum, full or stopped"""
+    """leading, following, no_leader, no_quorum, disputed, full or stopped"""
     reason: str
     sequence: int
     at_ns: int
@@ -129,19 +129,39 @@ class Node:
         Raises JournalError if a journal cannot be trusted, InvariantError if a replay goes wrong.
         """
         sys.setswitchinterval(_SWITCH_S)
+        clock = clock or SystemClock()
+        if membership is not None:
+            clock = membership.agree_on_time(clock)
+        try:
+            return await cls._open(settings, clock, progress, open_journal, membership)
+        except OutvotedError:
+            if not distrust.marked(settings.data, CELLS):
+                raise
+            # What was kept is wrong: the journal alone is enough.
+            return await cls._open(settings, clock, progress, open_journal, membership)
+
+    @classmethod
+    async def _open(
+        cls,
+        settings: NodeSettings,
+        clock: Clock,
+        progress: Progress | None,
+        open_journal: OpenJournal | None,
+        membership: Membership | None,
+    ) -> "Node":
+        distrust.discard(settings.data, CELLS)
         views = Views.open(settings.data)
-        node = cls(settings, clock or SystemClock(), {}, views, NodeMetrics(), membership)
+        node = cls(settings, clock, {}, views, NodeMetrics(), membership)
         try:
             for name in CELLS:
                 node._journals[name] = await (open_journal or node._open_journal)(name)
             heads = {name: await node._start_cell(name, progress) for name in CELLS}
             node.add_listener(node.relay.on_entry)
+            heads[FUNDING] = await node._check_between()
             if membership is None:
-                node._check_between()
                 for name, head in heads.items():
                     await node._lead(node._drivers[name], head)
             else:
-                # The cells were read one after the other while others wrote: see `between`.
                 await node._join(membership, heads)
             if settings.relay:
                 node.relay.start()
@@ -278,13 +298,19 @@ class Node:
     async def _start_cell(self, name: str, progress: Progress | None) -> Head:
         """Replay the cell; return where its journal ends."""
         cell, journal = self._cells[name], self._journals[name]
-        checkpoints = Checkpoints(cell, self.settings.checkpoint_entries)
+        checkpoints = self._checkpoints(cell)
         head = await journal.head()
         if name == SPOT:
             self.views.check_journal(head.sequence)
         self._snapshot_at[name] = await self._load_snapshot(cell, journal)
         listener = self._on_entry if name == SPOT else None
-        head = await replay(cell, journal, checkpoints, listener=listener, progress=progress)
+        try:
+            head = await replay(cell, journal, checkpoints, listener=listener, progress=progress)
+            self._check_undisputed(checkpoints, self._snapshot_at[name])
+        except OutvotedError as error:
+            if self._snapshot_at[name] and self.membership is not None:
+                distrust.mark(self.settings.data, name, str(error))
+            raise
         driver = CellDriver(
             cell,
             journal,
@@ -299,6 +325,18 @@ class Node:
         self.metrics.view_lag_entries = self._view_lag
         return head
 
+    def _checkpoints(self, cell: Cell[Any]) -> Checkpoints:
+        every, name = self.settings.checkpoint_entries, self.settings.name
+        if self.membership is None:
+            return Checkpoints(cell, every)
+        return Checkpoints(cell, every, node=name, voters=self.membership.voters)
+
+    @staticmethod
+    def _check_undisputed(checkpoints: Checkpoints, snapshot_at: int) -> None:
+        """Where nobody knows who is right, believe no snapshot: a whole replay does know."""
+        if checkpoints.disputed and snapshot_at:
+            raise OutvotedError(checkpoints.disputed)
+
     async def _join(self, membership: Membership, heads: dict[str, Head]) -> None:
         """Follow, and lead what the journal lets this node lead."""
         for name, head in heads.items():
@@ -309,12 +347,18 @@ class Node:
         self.metrics.links = membership.links
         await membership.start()
 
-    def _check_between(self) -> None:
-        """Refuse to lead cells of different moments, before anything is written."""
-        funding, spot = sight_of_funding(self.funding), sight_of_spot(self.spot)
-        problems = [*disagreements(funding, spot), *disagreements(spot, funding)]
+    async def _check_between(self) -> Head:
+        """Refuse to serve cells of different moments; return where funding's journal ends then.
+
+        Spot was read after funding; funding is then read up to now, for others may write to both.
+        """
+        problems = disagreements(sight_of_funding(self.funding), sight_of_spot(self.spot))
+        driver = self._drivers[FUNDING]
+        head = await replay(driver.cell, self._journals[FUNDING], driver.checkpoints)
+        problems += disagreements(sight_of_spot(self.spot), sight_of_funding(self.funding))
         if problems:
             raise CellsDisagreeError(dict.fromkeys(problems))
+        return head
 
     async def _load_snapshot(self, cell: Cell[Any], journal: Journal) -> int:
         """Load the newest snapshot that fits; return its sequence, or 0."""
@@ -390,6 +434,9 @@ class Node:
         self.relay.look()
 
     def _on_stop(self, reason: str) -> None:
+        for name, driver in self._drivers.items():
+            if driver.outvoted:
+                distrust.mark(self.settings.data, name, reason)
         self._stop_reasons.append(reason)
         self._something_stopped.set()
 

@@ -23,6 +23,8 @@ class Hello(Struct, frozen=True, kw_only=True, tag="hello"):
 
 class Ping(Struct, frozen=True, kw_only=True, tag="ping"):
     number: int
+    now_ns: int
+    """The sender's clock."""
 
 
 class Pong(Struct, frozen=True, kw_only=True, tag="pong"):
@@ -57,7 +59,16 @@ class TakeOver(Struct, frozen=True, kw_only=True, tag="take_over"):
     """The leader gives the lead up at this sequence; the receiver shall take it."""
 
     cell: str
+    epoch: int
+    """Of the leader that gives up."""
     sequence: int
+
+
+class Leading(Struct, frozen=True, kw_only=True, tag="leading"):
+    """The sender leads; for those who have not seen its `Lead`, since they were restarted."""
+
+    cell: str
+    epoch: int
 
 
 class AskLead(Struct, frozen=True, kw_only=True, tag="ask_lead"):
@@ -66,7 +77,7 @@ class AskLead(Struct, frozen=True, kw_only=True, tag="ask_lead"):
     cell: str
 
 
-Message = Hello | Ping | Pong | Forward | Refused | TakeOver | AskLead
+Message = Hello | Ping | Pong | Forward | Refused | TakeOver | Leading | AskLead
 
 encode_message = Encoder().encode
 decode_message = Decoder(Message).decode

@@ -26,12 +26,17 @@ from seawall.model.ids import Epoch
 from seawall.node.cell import Record
 from seawall.node.driver import CellDriver, Committed
 from seawall.node.errors import NodeError, NotLeadingError
+from seawall.node.lane import in_lane
 from seawall.node.leadership import Leadership
 
 LOOK_S: Final = 0.15
 """How often the journal is asked where it ends."""
 ANSWER_S: Final = 1.0
 """What a journal that has a majority takes at most to answer."""
+ABSENT_S: Final = 3.0
+"""A look takes at most ANSWER_S; one that took so long says that the process stood still."""
+STALL_S: Final = 3.0
+"""A tail that brings nothing for so long though there is something is opened anew."""
 _ENDS: Final = 64
 _FINAL: Final = (JournalDamagedError, JournalClosedError)
 
@@ -67,6 +72,8 @@ class Replica:
         self._applied = asyncio.Event()
         self._looking: asyncio.Task[int | None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stood_at = 0
+        self._stood_since_s = 0.0
         self._ends: deque[tuple[int, float]] = deque(maxlen=_ENDS)
         """Ends that the journal named and this replica has not reached, and when it was asked."""
         driver.follows = True
@@ -81,7 +88,9 @@ class Replica:
     @property
     def leads(self) -> bool:
         """Whether this node leads, as far as it knows."""
-        return self.driver.leading and self.leadership.leads
+        leadership = self.leadership
+        # A term that is only tried for may be one more of this node's: it does not lead it yet.
+        return self.driver.leading and leadership.leads and leadership.epoch == self.driver.epoch
 
     @property
     def sequence(self) -> int:
@@ -110,9 +119,9 @@ class Replica:
         await self.driver.resign(reason)
         return self.sequence
 
-    def take_over(self) -> None:
-        """Try to take the lead as soon as everything is applied."""
-        self.leadership.on_hand_over(self._now_s())
+    def take_over(self, epoch: int) -> None:
+        """Try to take the lead after this epoch's leader, as soon as everything is applied."""
+        self.leadership.on_hand_over(epoch)
         self._wake.set()
 
     def stale_s(self) -> float | None:
@@ -161,18 +170,33 @@ class Replica:
         tail = asyncio.get_running_loop().create_task(self._tail())
         try:
             while not tail.done():
-                await self._look()
-                now_s = self._now_s()
-                if self.current_s is not None and self.leadership.campaigns(now_s):
+                looked_s = self._now_s()
+                end = await self._look()
+                if self._now_s() - looked_s > ABSENT_S:
+                    # Every wait here is shorter: this process was stopped meanwhile.
+                    self.leadership.on_absence(self._now_s())
+                if self.current_s is not None and self.leadership.campaigns(self._now_s()):
                     return
+                if self._stalls(end):
+                    _log.warning("tail stalls", cell=self.name, end=end, sequence=self.sequence)
+                    await _ended(tail)
+                    tail = asyncio.get_running_loop().create_task(self._tail())
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_S)
-            error = tail.exception()
-            self._fail(f"{self.name}: {error}")
+            self._fail(f"{self.name}: {tail.exception()}")
         finally:
-            tail.cancel()
-            await asyncio.gather(tail, return_exceptions=True)
+            await _ended(tail)
+
+    def _stalls(self, end: int | None) -> bool:
+        """Whether entries that are known to be there have not come for long."""
+        now_s = self._now_s()
+        if end is None or end <= self.sequence or self.sequence != self._stood_at:
+            self._stood_at, self._stood_since_s = self.sequence, now_s
+        if now_s - self._stood_since_s < STALL_S:
+            return False
+        self._stood_since_s = now_s
+        return True
 
     async def _tail(self) -> None:
         """Apply what others write; a journal that does not answer is asked again."""
@@ -255,8 +279,11 @@ class Replica:
         over = asyncio.ensure_future(self.driver.term_over())
         try:
             while not over.done():
-                await self._look()
-                if self.driver.quiet_s() >= self.leadership.terms.tick_s:
+                end = await self._look()
+                quiet_s = self.driver.quiet_s()
+                # An entry that this leader did not write: its next append finds and adopts it.
+                missing = end is not None and end > self.sequence and quiet_s >= LOOK_S
+                if missing or quiet_s >= self.leadership.terms.tick_s:
                     self.driver.submit_own(Tick())
                 await asyncio.wait([over], timeout=LOOK_S)
         finally:
@@ -272,8 +299,10 @@ class Replica:
 
     def _on_entry(self, record: Record, committed: Committed) -> None:
         now_s = self._now_s()
-        self.leadership.on_entry(now_s)
         command = record.command
+        if not in_lane(command):
+            # A cancel may be anybody's, so it does not say that the leader lives.
+            self.leadership.on_entry(now_s)
         if isinstance(command, Lead):
             self.leadership.on_lead(command.epoch, command.node, now_s)
             self._tell_role()
@@ -292,3 +321,8 @@ class Replica:
             _log.error("replica stopped", cell=self.name, reason=reason)
             if self.on_failed is not None:
                 self.on_failed(reason)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

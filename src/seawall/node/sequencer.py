@@ -117,6 +117,8 @@ class Sequencer(Generic[T]):
         """Whether, once stopped, only the lead was lost."""
         self._next = head_sequence + 1
         self._epoch = epoch
+        self._leads = False
+        """Whether the term's `Lead` is durable; until then another may have the same epoch."""
         self._waiting: deque[tuple[bytes, T]] = deque()
         self._waiting_bytes = 0
         self._flying: Batch[T] | None = None
@@ -172,6 +174,7 @@ class Sequencer(Generic[T]):
         batch = self._landed()
         invariant(head.sequence == batch.last, "an append ends where its batch does")
         self.full = ""
+        self._leads = True
         self._next = batch.last + 1
         return [Commit(batch, head)]
 
@@ -183,7 +186,7 @@ class Sequencer(Generic[T]):
         if isinstance(error, JournalConflictError):
             if error.head.sequence < self._next - 1:
                 return self._gone_back(error)
-            if self._flying is not None and error.head.epoch == self._epoch:
+            if self._flying is not None and self._leads and error.head.epoch == self._epoch:
                 return [Look(self._flying)]
             return self._deposed(f"another node leads: {error}")
         batch = self._landed()
@@ -206,7 +209,7 @@ class Sequencer(Generic[T]):
         if found == [(batch.epoch, payload) for payload in batch.payloads]:
             last = entries[len(batch.payloads) - 1]
             return self.on_append_ok(Head(last.sequence, last.epoch, last.hash))
-        if any(entry.epoch != self._epoch for entry in entries):
+        if not self._leads or any(entry.epoch != self._epoch for entry in entries):
             return self._deposed(f"another node leads: entry {batch.first} is not ours")
         # Compare-and-append: with another entry in its place, the batch is in none.
         self._landed()
