@@ -129,6 +129,11 @@ async def test_without_a_majority_nothing_old_looks_new_and_nothing_is_zero(
         listed = await amber.exchange.signed("GET", "/api/v3/openOrders", alice)
         assert listed.json() == orders
         assert float(listed.headers["x-seawall-stale"]) > 2
+        # An order that is not known here may have been placed elsewhere.
+        unheard = await amber.exchange.signed(
+            "GET", "/api/v3/order", alice, symbol="BTCUSDT", origClientOrderId="elsewhere"
+        )
+        assert (unheard.status_code, unheard.json()["code"]) == (503, -1001)
         own = await ask(amber, alice, "GET", "/seawall/v1/balances")
         assert own["balances"] == before["balances"]
         assert not own["current"]

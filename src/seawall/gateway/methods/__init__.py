@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from seawall.gateway import errors
 from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.errors import ApiError
 from seawall.gateway.freshness import Answer, Freshness
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.params import Params
@@ -22,6 +23,9 @@ WS_METHODS: Mapping[str, Method] = {method.name: method for method in ALL if met
 
 _COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM, Security.WITHDRAW})
 _AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
+_OF_THE_PRESENT = range(-2999, -1999)
+"""Codes that tell how things stand, such as -2013, that there is no such order; others tell what is
+wrong with the request."""
 
 
 async def call(
@@ -48,6 +52,7 @@ async def _carry_out(
     if method.order_count:
         context.throttle.admit_orders(caller.user_id, method.order_count, context.now_ns())
     is_command = method.security in _COMMANDS
+    freshness: Freshness | None = None
     try:
         if is_command or not method.cells:
             content = await method.handler(context, caller, params)
@@ -55,6 +60,11 @@ async def _carry_out(
         else:
             freshness = await _freshness(context, method, last_known=last_known)
             content = await method.handler(context, caller, params)
+    except ApiError as error:
+        if freshness is not None and not freshness.current and error.code in _OF_THE_PRESENT:
+            # What is missing here may be there: only a current node can say that it is not.
+            raise errors.not_current(freshness.words()) from error
+        raise
     except NodeError as error:
         raise errors.of_node(error) from error
     except HistoryError as error:
