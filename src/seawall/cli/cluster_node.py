@@ -7,8 +7,9 @@ node leads the cell that it concerns, and left when the lead is lost.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+import errno
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +24,10 @@ from seawall.cli.exchange import OnReplay, quieten_collector, serving, stop_even
 from seawall.cli.output import CliError, Exit
 from seawall.cli.running import Running, forget_running, locked, write_running
 from seawall.cli.settings import Configuration
+from seawall.cli.waiting import WaitingRoom
 from seawall.gateway.app import MASTER_KEY
 from seawall.gateway.operator import TOKEN_FILE
+from seawall.gateway.server import GatewayServer
 from seawall.journal.etcd_client import EtcdClient, EtcdSettings, EtcdTls
 from seawall.journal.port import JournalError, JournalUnavailableError
 from seawall.lib.invariants import InvariantError
@@ -57,6 +60,24 @@ class NodeStarted(Struct, frozen=True, kw_only=True):
 OnWaiting = Callable[[str], None]
 
 
+class _Plan(Struct, frozen=True, kw_only=True):
+    """What one node is to be."""
+
+    file: TopologyFile
+    name: str
+    configuration: Configuration
+    """Its gateway's address is the topology's."""
+    link_tls: LinkTls | None
+
+    @property
+    def place(self) -> NodePlace:
+        return self.file.topology.find_node(self.name)
+
+    @property
+    def data(self) -> Path:
+        return Path(self.configuration.exchange.data)
+
+
 async def run_node(
     file: TopologyFile,
     name: str,
@@ -67,48 +88,62 @@ async def run_node(
     on_replay: OnReplay | None = None,
 ) -> int:
     """Run until a signal or a fault; return the exit code."""
-    place = file.topology.find_node(name)
-    data = Path(configuration.exchange.data)
-    host, port = split_address(place.gateway)
+    host, port = split_address(file.topology.find_node(name).gateway)
     host = configuration.node.listen or host
     gateway = replace(configuration.gateway, host=host, port=port)
-    configuration = replace(configuration, gateway=gateway)
-    with locked(data):
-        logs = log.set_up(configuration.log, data)
-        _check_secrets(data)
+    plan = _Plan(
+        file=file,
+        name=name,
+        configuration=replace(configuration, gateway=gateway),
+        link_tls=_link_tls(file.tls(name)),
+    )
+    with locked(plan.data):
+        logs = log.set_up(configuration.log, plan.data)
+        _check_secrets(plan.data)
         stop = stop_event()
         async with AsyncExitStack() as stack:
-            client = EtcdClient(etcd_settings(file, place))
+            client = EtcdClient(etcd_settings(file, plan.place))
             stack.push_async_callback(client.close)
-            journals = ClusterJournals(file, client, data)
-            opening = _open_node(file, name, configuration, journals, on_waiting, on_replay)
-            node = await _unless(stop, opening)
+            journals = ClusterJournals(file, client, plan.data)
+            node = await _unless(stop, _open_node(plan, journals, on_waiting, on_replay))
             if node is None:
                 return int(Exit.OK)
             stack.push_async_callback(node.close)
             if node.membership is not None:
                 await stack.enter_async_context(journals.sealing(node.membership))
-            server = await stack.enter_async_context(serving(node, configuration, data, None))
-            write_running(data, Running(pid=pid, port=server.port, url=server.url))
-            stack.callback(forget_running, data)
-            await stack.enter_async_context(exchange_duty(node, configuration).running())
+            server = await stack.enter_async_context(_serving(plan, node, pid))
             quieten_collector()
             _log.info("started", version=__version__, url=server.url, node=name)
-            on_start(
-                NodeStarted(
-                    cluster=file.topology.name,
-                    node=name,
-                    url=server.url,
-                    port=server.port,
-                    pid=pid,
-                    data=data,
-                    log=logs,
-                    others=[each.name for each in file.topology.node if each.name != name],
-                )
-            )
+            on_start(_started(plan, server, pid, logs))
             code = await until_stopped(node, stop)
         _log.info("stopped", exit_code=code)
         return code
+
+
+@asynccontextmanager
+async def _serving(plan: _Plan, node: Node, pid: int) -> AsyncIterator[GatewayServer]:
+    """Serve clients, and do for all what the leader does."""
+    async with serving(node, plan.configuration, plan.data, None) as server:
+        write_running(plan.data, Running(pid=pid, port=server.port, url=server.url))
+        try:
+            async with exchange_duty(node, plan.configuration).running():
+                yield server
+        finally:
+            forget_running(plan.data)
+
+
+def _started(plan: _Plan, server: GatewayServer, pid: int, logs: Path | None) -> NodeStarted:
+    topology = plan.file.topology
+    return NodeStarted(
+        cluster=topology.name,
+        node=plan.name,
+        url=server.url,
+        port=server.port,
+        pid=pid,
+        data=plan.data,
+        log=logs,
+        others=[each.name for each in topology.node if each.name != plan.name],
+    )
 
 
 def etcd_settings(file: TopologyFile, place: NodePlace) -> EtcdSettings:
@@ -121,48 +156,49 @@ def etcd_settings(file: TopologyFile, place: NodePlace) -> EtcdSettings:
 
 
 async def _open_node(
-    file: TopologyFile,
-    name: str,
-    configuration: Configuration,
-    journals: ClusterJournals,
-    on_waiting: OnWaiting,
-    on_replay: OnReplay | None,
+    plan: _Plan, journals: ClusterJournals, on_waiting: OnWaiting, on_replay: OnReplay | None
 ) -> Node:
     """Open the node once the journal answers, however long that takes."""
-    data = Path(configuration.exchange.data)
     settings = NodeSettings(
-        data=data, name=name, snapshot_entries=configuration.node.snapshot_entries
+        data=plan.data,
+        name=plan.name,
+        snapshot_entries=plan.configuration.node.snapshot_entries,
     )
-    waits = False
-    while True:
-        listen = configuration.node.listen
-        links = Links(file.topology, name, _link_tls(file.tls(name)), listen)
-        try:
-            return await Node.open(
-                settings,
-                progress=on_replay,
-                open_journal=journals.open,
-                membership=Membership(file.topology, name, links),
-            )
-        except JournalUnavailableError as error:
-            if not waits:
-                _log.warning("waiting for the journal", why=str(error))
-                on_waiting(str(error))
-            waits = True
-        except (JournalError, InvariantError) as error:
-            _log.exception("the node did not start")
-            raise CliError(
-                f"The journal of {file.topology.name} cannot be used: {error}",
-                "Nothing was changed. See docs/operating/cluster.md.",
-            ) from error
-        except OSError as error:
-            address = file.topology.find_node(name).peer
-            raise CliError(
-                f"{address} cannot be listened on: {error.strerror or error}",
-                "The topology says where this node listens for the others.",
-                Exit.UNREACHABLE,
-            ) from error
-        await asyncio.sleep(AGAIN_S)
+    topology = plan.file.topology
+    section = plan.configuration.gateway
+    async with WaitingRoom(section.host, section.port) as room:
+        while True:
+            listen = plan.configuration.node.listen
+            links = Links(topology, plan.name, plan.link_tls, listen)
+            try:
+                return await Node.open(
+                    settings,
+                    progress=on_replay,
+                    open_journal=journals.open,
+                    membership=Membership(topology, plan.name, links),
+                )
+            except JournalUnavailableError as error:
+                if await room.open(str(error)):
+                    _log.warning("waiting for the journal", why=str(error))
+                    on_waiting(str(error))
+            except (JournalError, InvariantError, OSError) as error:
+                _log.exception("the node did not start")
+                raise _no_start(plan, error) from error
+            await asyncio.sleep(AGAIN_S)
+
+
+def _no_start(plan: _Plan, error: Exception) -> CliError:
+    if isinstance(error, OSError):
+        peer = plan.place.peer
+        if error.errno in {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}:
+            what = f"{peer} cannot be listened on: {error.strerror}"
+            advice = "The topology says where this node listens for the others."
+            return CliError(what, advice, Exit.UNREACHABLE)
+        return CliError(f"{plan.name} cannot start: {error}", "See its log.", Exit.UNREACHABLE)
+    return CliError(
+        f"The journal of {plan.file.topology.name} cannot be used: {error}",
+        "Nothing was changed. See docs/operating/cluster.md.",
+    )
 
 
 async def _unless(stop: asyncio.Event, opening: Coroutine[Any, Any, Node]) -> Node | None:

@@ -26,26 +26,15 @@ from seawall.lab.local_cluster import LocalCluster, clean_up, read_state
 from seawall.lab.local_provider import ClusterError
 from seawall.lab.netns import NetworkError
 from seawall.lab.small_disk import DiskError
-from seawall.model.topology import Topology, TopologyError
+from seawall.model.topology import TopologyError
 
 LOOK_S: Final = 1.0
 DOWN_S: Final = 120.0
 
 
-async def run_cluster(
-    topology: Topology,
-    data: Path,
-    *,
-    configuration: str,
-    demo: bool,
-    small_disks: bool,
-    as_json: bool,
-) -> int:
+async def run_cluster(cluster: LocalCluster, *, as_json: bool) -> int:
     """Run until a signal or `down`; return the exit code."""
     stop = stop_event()
-    cluster = LocalCluster(
-        topology, data, configuration=configuration, demo=demo, small_disks=small_disks
-    )
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(controlled(cluster, stop.set))
@@ -53,7 +42,7 @@ async def run_cluster(
             await cluster.spawn()
             if not await _ready(cluster, stop, as_json=as_json):
                 return int(Exit.OK)
-            keys = await _demo_keys(cluster) if demo else None
+            keys = await _demo_keys(cluster) if cluster.demo else None
             if as_json:
                 print_json({"gateways": cluster.gateways, "data": cluster.directory, "keys": keys})
             else:

@@ -75,7 +75,7 @@ class LocalCluster:
         self.providers: dict[str, LocalProvider] = {}
         self.network: Network | None = None
         self._configuration = configuration
-        self._demo = demo
+        self.demo = demo
         self._small_disks = small_disks
         self._timing = timing
         self._namespaces = namespaces
@@ -293,7 +293,7 @@ class LocalCluster:
             "SEAWALL__DEMO__CHAIN": "false",
             "SEAWALL__GATEWAY__OPERATORS": msgspec.json.encode(self._operators()).decode(),
         }
-        if self._demo:
+        if self.demo:
             settings["SEAWALL__EXCHANGE__DEMO"] = "true"
         return LocalNode(name, folder / f"{name}.output", command, environment() | settings, data)
 

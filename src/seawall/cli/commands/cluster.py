@@ -30,6 +30,7 @@ def up(
     data: Cluster = HERE,
     demo: Annotated[bool, Parameter(negative=())] = False,
     small_disks: Annotated[bool, Parameter(negative=())] = False,
+    loopback: Annotated[bool, Parameter(negative=())] = False,
     config: Path | None = None,
     json: Json = False,
 ) -> int:
@@ -47,27 +48,29 @@ def up(
         Keep a market alive on real data, and make keys of a funded user.
     small_disks
         Give each provider a disk of 2 GiB, which `disk-full` can fill; needs root.
+    loopback
+        Loopback addresses even where namespaces can be made.
     config
         TOML file of settings that all nodes read.
     """
     from seawall.cli.cluster_run import run_cluster
     from seawall.cli.cluster_status import load_topology
+    from seawall.lab.local_cluster import LocalCluster
 
     file = load_topology(topology)
     try:
         text = "" if config is None else config.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CliError(f"{config} cannot be read: {error}", "Name a TOML file.") from error
-    return asyncio.run(
-        run_cluster(
-            file.topology,
-            data,
-            configuration=text,
-            demo=demo,
-            small_disks=small_disks,
-            as_json=json,
-        )
+    cluster = LocalCluster(
+        file.topology,
+        data,
+        configuration=text,
+        demo=demo,
+        small_disks=small_disks,
+        namespaces=False if loopback else None,
     )
+    return asyncio.run(run_cluster(cluster, as_json=json))
 
 
 def down(*, data: Cluster = HERE, json: Json = False) -> int:
