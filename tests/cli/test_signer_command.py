@@ -51,12 +51,17 @@ def test_made_and_run_by_the_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     made = subprocess.run(
         seawall(
             "signer", "keystore", "--keystore", str(file), "--wallets", "2",
+            "--prefix", "ltc", "--prefix", "rltc",
             "--passphrase-file", str(secret), "--json",
         ),
         capture_output=True, text=True, check=True, env=environment(),
     )  # fmt: skip
     told = json.loads(made.stdout)
     assert len(told["wallets"]) == 2
+    assert list(told["coins"]) == ["ltc", "rltc"]
+    for prefix, coins in told["coins"].items():
+        assert [wallet[: len(prefix) + 1] for wallet in coins["wallets"]] == 2 * [f"{prefix}1"]
+        assert coins["depositKey"] != told["depositKey"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     # Unix sockets have short names: this one is told by its place in the folder.
     monkeypatch.chdir(tmp_path)

@@ -51,7 +51,7 @@ from seawall.treasury.payouts import Payouts, PayoutSettings
 from seawall.treasury.reconciler import Wallets
 from seawall.treasury.signer.content import read_evm
 from seawall.treasury.signer.keystore import SignedBytes
-from seawall.treasury.signer.messages import Answer, Request
+from seawall.treasury.signer.messages import Answer, Request, SignMany
 from seawall.treasury.signer.policy import Signature
 from seawall.treasury.signer.service import SignerService
 from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerSettings
@@ -134,8 +134,8 @@ class MemoryRecord:
     def read(self) -> list[Signature]:
         return list(self.rows)
 
-    def append(self, signature: Signature) -> None:
-        self.rows.append(signature)
+    def append(self, signatures: Sequence[Signature]) -> None:
+        self.rows += signatures
 
 
 LIMITS = SignerSettings(
@@ -234,7 +234,9 @@ class World:
     async def ask(self, request: Request) -> Answer:
         self.risk()
         answer = self.service.answer(request)
-        self.risk()
+        # As many chances to die before they are journaled as there are signatures.
+        for _ in request.requests if isinstance(request, SignMany) else (request,):
+            self.risk()
         return answer
 
     async def submit(self, command: f.FundingCommand) -> Sequence[Event]:

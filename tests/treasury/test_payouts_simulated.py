@@ -7,8 +7,8 @@ from tests.treasury.payout_world import World
 
 from seawall.model.funding import ServiceStatus
 
-SEEDS = (*range(14), 31, 32)
-"""The last two are seeds whose lanes get stuck."""
+SEEDS = (*range(11), 13, 17, 23, 25, 31, 32)
+"""The last two get lanes stuck; the three before lose several signatures at once."""
 STEPS = 60
 CRASHES_IN = (0, 6, 12, 30)
 """One risk in so many kills the process; 0: it lives."""

@@ -256,6 +256,9 @@ class Chain(Protocol):
         Raises RefusedError where the chain foretells failure.
         """
 
+    async def build_all(self, orders: Sequence[PaymentOrder]) -> list[Unsigned | RefusedError]:
+        """Build many at once, in this order, or say why one is foretold to fail."""
+
     def decode(self, signed: bytes) -> Decoded:
         """Return what signed bytes do; RefusedError if they are no payment we know."""
 

@@ -19,6 +19,7 @@ from seawall.treasury.chain import (
     Payment,
     PaymentOrder,
     Receipt,
+    RefusedError,
     SendOutcome,
     SendResult,
     UnknownError,
@@ -281,6 +282,15 @@ class ComparedChain(ABC):
 
     @abstractmethod
     async def build(self, order: PaymentOrder, taken: Collection[str] = ()) -> Unsigned: ...
+
+    async def build_all(self, orders: Sequence[PaymentOrder]) -> list[Unsigned | RefusedError]:
+        found: list[Unsigned | RefusedError] = []
+        for order in orders:
+            try:
+                found.append(await self.build(order))
+            except RefusedError as error:
+                found.append(error)
+        return found
 
     @abstractmethod
     def decode(self, signed: bytes) -> Decoded: ...

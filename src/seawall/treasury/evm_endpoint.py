@@ -7,7 +7,7 @@ transaction shows in neither: docs/internals/treasury.md says what follows from 
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from aiohttp import (
     ClientError,
@@ -56,6 +56,23 @@ IDLE_S: Final = 10
 MISSING: Final = ("header not found", "unknown block", "block not found", "resource not found",
                   "out of range", "unknown header", "header for hash not found")  # fmt: skip
 PRUNED: Final = ("missing trie node", "state is not available", "pruned", "historical state")
+
+
+class GasCall(NamedTuple):
+    """A call whose gas is asked for."""
+
+    source: str
+    to: str
+    value: int
+    data: bytes
+
+    def fields(self) -> dict[str, str]:
+        return {
+            "from": self.source,
+            "to": self.to,
+            "value": hex(self.value),
+            "data": "0x" + self.data.hex(),
+        }
 
 
 class EvmEndpoint:
@@ -245,13 +262,24 @@ class EvmEndpoint:
     async def coins(self, _address: str) -> tuple[Coin, ...]:
         return ()
 
-    async def gas(self, source: str, to: str, value: int, data: bytes) -> int | str:
-        """Return what a call would use, or the reason why it would fail."""
+    async def gas(self, calls: Sequence[GasCall]) -> tuple[int | str, ...]:
+        """Return what each call would use, or the reason why it would fail."""
+        answers = await self._batch([("eth_estimateGas", [call.fields()]) for call in calls])
+        if answers is None:
+            return tuple([await self._gas_of(call) for call in calls])
+        # What an error means is judged where a call is made alone; there are few of them.
+        return tuple(
+            [
+                await self._gas_of(call) if "error" in answer else _number(answer["result"])
+                for call, answer in zip(calls, answers, strict=True)
+            ]
+        )
+
+    async def _gas_of(self, call: GasCall) -> int | str:
         await self._check()
-        call = {"from": source, "to": to, "value": value, "data": HexBytes(data)}
         with _translated():
             try:
-                return int(await self._web3.eth.estimate_gas(call))  # type: ignore[arg-type]  # web3 wants its own TypedDict of the same fields
+                return int(await self._web3.eth.estimate_gas(call.fields()))  # type: ignore[arg-type]  # web3 wants its own TypedDict of the same fields
             except ContractLogicError as error:
                 return f"it would revert: {error.message or 'no reason given'}"
             except Web3RPCError as error:

@@ -147,7 +147,7 @@ class Follower(ABC, Generic[AnyFacts]):
     def _ended(
         self, state: FundingState, row: Outgoing, attempt: Attempt, receipt: Receipt, head: Block
     ) -> Effect:
-        decoded = self._decode(attempt.signed)
+        decoded = self.decoded(attempt.signed)
         paid = receipt.paid(decoded.payee, decoded.contract) if receipt.ok else 0
         if isinstance(row, Withdrawal) and not fits(state, row, decoded):
             detail = "its bytes are not its payment"
@@ -200,7 +200,8 @@ class Follower(ABC, Generic[AnyFacts]):
             return "the address is a token's contract: what goes there is lost"
         return ""
 
-    def _decode(self, signed: str) -> Decoded:
+    def decoded(self, signed: str) -> Decoded:
+        """Return what signed bytes do; each is read once."""
         found = self._decoded.get(signed)
         if found is None:
             if len(self._decoded) > DECODED_KEPT:

@@ -54,7 +54,7 @@ from seawall.treasury.signer.messages import SignedSlot
 
 __all__ = ["Facts", "PayoutSettings", "Payouts"]
 
-AT_ONCE: Final = 16
+AT_ONCE: Final = 50
 """Payments that are signed before they are journaled in one append."""
 GAS_ROOM: Final = 200_000
 """Gas that any payment we make would do with."""
@@ -99,7 +99,7 @@ class Payouts(Follower[Facts]):
     def _bump(
         self, state: FundingState, row: Outgoing, newest: Attempt, facts: Facts
     ) -> list[Effect]:
-        decoded = self._decode(newest.signed)
+        decoded = self.decoded(newest.signed)
         quote = self._raised(decoded, facts.quote)
         if quote is None:
             detail = f"{decoded.fee_price} is offered and the cap allows no replacement"
@@ -151,7 +151,7 @@ class Payouts(Follower[Facts]):
         unjournaled: dict[str, SignedSlot],
     ) -> list[Effect]:
         """Deal with a nonce that was signed but not journaled."""
-        decoded = self._decode(signed.signed)
+        decoded = self.decoded(signed.signed)
         attempt = attempt_of(decoded, signed.signed)
         void = self._void_terms(state, lane, signed.nonce)
         if signed.voided:
@@ -186,7 +186,7 @@ class Payouts(Follower[Facts]):
         return (
             first is not None
             and signed is not None
-            and fits(state, first, self._decode(signed.signed))
+            and fits(state, first, self.decoded(signed.signed))
         )
 
     def _void_terms(self, state: FundingState, lane: str, nonce: int) -> MoveTerms:
@@ -254,7 +254,7 @@ class Payouts(Follower[Facts]):
         """Return what each lane holds beyond what it is about to pay; empty if one holds all."""
         room = dict(facts.funds)
         for row in outgoing(state, self.network) if room else ():
-            newest = self._decode(row.attempts[-1].signed)
+            newest = self.decoded(row.attempts[-1].signed)
             lane, nonce = parse_lane_slot(newest.slots[0])
             if lane in facts.nonces and nonce >= facts.nonces[lane]:
                 _spend(room, lane, newest.contract, newest.units, newest.max_cost)

@@ -22,16 +22,30 @@ from seawall.treasury.chain import (
     RefusedError,
     UnknownError,
     Unsigned,
+    UtxoUnsigned,
 )
 from seawall.treasury.following import AnyFacts, Follower
 from seawall.treasury.outgoing import Alarm, Ask, Effect, Propose, Send, attempt_of, prepare
 from seawall.treasury.signer.client import SignerSilentError
-from seawall.treasury.signer.messages import Answer, Refused, Request, Sign, Signed
+from seawall.treasury.signer.messages import (
+    SIGNED_AT_ONCE,
+    Answer,
+    Failed,
+    Refused,
+    Request,
+    Sign,
+    Signed,
+    SignedMany,
+    SignMany,
+)
 
 STEADY_TRIES: Final = 5
 """How often facts are gathered again because the head moved meanwhile."""
 ROUNDS: Final = 1_000
 """Payments that one step may prepare."""
+
+COINS_ASKED: Final = 500
+"""Coins that one request to the signer spends: a frame has an end."""
 
 Result = TypeVar("Result")
 
@@ -160,28 +174,27 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         return await self._propose_all(taken)
 
     async def _ask_all(self, asks: Sequence[Ask], facts: AnyFacts) -> bool:
-        """Have them signed in turn, and journal those together.
+        """Have them signed, and journal those together.
 
         What stands in line after a failure is not signed: its slot would have a free one before it.
         """
-        built = await _together([self._build(ask) for ask in asks])
-        commands: list[FundingCommand] = []
+        lined: list[tuple[Ask, Unsigned]] = []
+        others: list[tuple[Ask, Unsigned]] = []
         refused: list[tuple[Ask, str]] = []
         broken = False
+        for ask, unsigned in zip(asks, await self._build_all(asks), strict=True):
+            in_line = self._in_line(ask)
+            if broken and in_line:
+                continue
+            if isinstance(unsigned, RefusedError):
+                refused.append((ask, str(unsigned)))
+                broken = broken or in_line
+            else:
+                (lined if in_line else others).append((ask, unsigned))
+        commands: list[FundingCommand] = []
         try:
-            for ask, unsigned in zip(asks, built, strict=True):
-                in_line = self._in_line(ask)
-                if broken and in_line:
-                    continue
-                if isinstance(unsigned, str):
-                    refused.append((ask, unsigned))
-                    broken = broken or in_line
-                    continue
-                command = await self._signature(ask, unsigned)
-                if command is None:
-                    broken = broken or in_line
-                else:
-                    commands.append(command)
+            await self._sign_all(lined, commands, in_line=True)
+            await self._sign_all(others, commands, in_line=False)
         except SignerSilentError:
             await self._propose_all(commands)
             raise
@@ -191,35 +204,54 @@ class SigningDriver(ABC, Generic[AnyFacts]):
             changed = await self._foretold(ask, facts, why) or changed
         return changed
 
-    async def _build(self, ask: Ask) -> Unsigned | str:
+    async def _build_all(self, asks: Sequence[Ask]) -> list[Unsigned | RefusedError]:
         """Return what is to be signed, or why the chain foretells that it fails."""
-        try:
-            return ask.unsigned or await self._chain.build(ask.order)
-        except RefusedError as error:
-            return str(error)
+        orders = [ask.order for ask in asks if ask.unsigned is None]
+        built = iter(await self._chain.build_all(orders) if orders else [])
+        return [next(built) if ask.unsigned is None else ask.unsigned for ask in asks]
 
-    async def _signature(self, ask: Ask, unsigned: Unsigned) -> FundingCommand | None:
-        """Return what journals the signed bytes; None, and an alarm, if there are none."""
-        request = Sign(
+    async def _sign_all(
+        self, wanted: list[tuple[Ask, Unsigned]], commands: list[FundingCommand], *, in_line: bool
+    ) -> None:
+        """Add the commands that journal the signed bytes; an alarm tells of what is not signed."""
+        while wanted:
+            part = _part(wanted)
+            requests = tuple(self._request(ask, unsigned) for ask, unsigned in part)
+            answer = await self._signer.ask(SignMany(requests=requests, in_line=in_line))
+            if not isinstance(answer, SignedMany) or not answer.answers:
+                detail = answer.detail if isinstance(answer, Failed) else type(answer).__name__
+                self._alarm(Alarm(name="not_signed", subject=part[0][0].payment, detail=detail))
+                return
+            for (ask, unsigned), each in zip(part, answer.answers, strict=False):
+                command = await self._taken_up(ask, unsigned, each)
+                if command is not None:
+                    commands.append(command)
+                elif in_line:
+                    return
+            wanted = wanted[len(answer.answers) :]
+
+    def _request(self, ask: Ask, unsigned: Unsigned) -> Sign:
+        return Sign(
             network=self._follower.network,
             payment=ask.payment,
             fields=unsigned.fields,
             index=ask.index,
         )
-        answer = await self._signer.ask(request)
+
+    async def _taken_up(
+        self, ask: Ask, unsigned: Unsigned, answer: Signed | Refused
+    ) -> FundingCommand | None:
+        """Return what journals the signed bytes; None, and an alarm, if there are none."""
         if isinstance(answer, Signed):
             return self._checked(ask, answer.signed, unsigned.max_cost)
-        detail = ""
-        if isinstance(answer, Refused):
-            earlier = await self._signed_before(ask, answer)
-            if earlier is not None:
-                return earlier
-            detail = f"{answer.reason.value} {answer.detail}"
-        self._alarm(Alarm(name="not_signed", subject=ask.payment, detail=detail.strip()))
-        return None
+        earlier = await self._signed_before(ask, answer)
+        if earlier is None:
+            detail = f"{answer.reason.value} {answer.detail}".strip()
+            self._alarm(Alarm(name="not_signed", subject=ask.payment, detail=detail))
+        return earlier
 
     def _checked(self, ask: Ask, signed: str, max_cost: int) -> FundingCommand | None:
-        decoded = self._chain.decode(bytes.fromhex(signed))
+        decoded = self._follower.decoded(signed)
         order = ask.order
         right = (decoded.payee, decoded.contract, decoded.units, decoded.slots) == (
             order.payee,
@@ -238,6 +270,17 @@ class SigningDriver(ABC, Generic[AnyFacts]):
                 self._alarmed.clear()
             self._alarmed.add(alarm)
             _log.warning(f"payouts.{alarm.name}", subject=alarm.subject, detail=alarm.detail)
+
+
+def _part(wanted: Sequence[tuple[Ask, Unsigned]]) -> Sequence[tuple[Ask, Unsigned]]:
+    """Return what fits into one request to the signer, at least one."""
+    coins = 0
+    for count, (_, unsigned) in enumerate(wanted):
+        if isinstance(unsigned.fields, UtxoUnsigned):
+            coins += len(unsigned.fields.coins)
+        if count and (count == SIGNED_AT_ONCE or coins > COINS_ASKED):
+            return wanted[:count]
+    return wanted
 
 
 def _of(kind: type[Result], effects: Sequence[object]) -> list[Result]:

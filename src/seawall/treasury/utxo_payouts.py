@@ -115,7 +115,7 @@ class UtxoPayouts(Follower[CoinFacts]):
     def _bump(
         self, state: FundingState, row: Outgoing, newest: Attempt, facts: CoinFacts
     ) -> list[Effect]:
-        decoded = self._decode(newest.signed)
+        decoded = self.decoded(newest.signed)
         if deposit_index(state, self.network, decoded.source) is not None:
             # A sweep has no change to pay more from, and nobody waits for it.
             return []
@@ -168,7 +168,7 @@ class UtxoPayouts(Follower[CoinFacts]):
     def _journal_or_void(
         self, state: FundingState, signed: SignedSlot, facts: CoinFacts
     ) -> list[Effect]:
-        decoded = self._decode(signed.signed)
+        decoded = self.decoded(signed.signed)
         attempt = attempt_of(decoded, signed.signed, signed.max_cost)
         void = self._void_terms(state, signed.coins[0])
         if signed.voided:

@@ -38,9 +38,11 @@ class SignerProcess:
 
     async def start(self) -> None:
         program = Path(__file__).with_name("run_signer.py")
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, str(program), str(self.folder), stdout=asyncio.subprocess.PIPE
-        )
+        with (self.folder / "errors").open("ab") as errors:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, str(program), str(self.folder),
+                stdout=asyncio.subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
         assert self.process.stdout is not None
         assert (await self.process.stdout.readline()).decode().startswith(READY)
 
@@ -125,6 +127,14 @@ async def test_a_second_signer_does_not_start_beside_the_first(signer: SignerPro
         )
     assert await signer.end(signal.SIGTERM) == 0
     assert not signer.socket.exists()
+
+
+async def test_it_ends_without_a_word_beside_a_caller_that_stays(signer: SignerProcess) -> None:
+    client = signer.client()
+    assert isinstance(await client.ask(AskWho()), Who)
+    assert await signer.end(signal.SIGTERM) == 0
+    assert "Error" not in (signer.folder / "errors").read_text()
+    await client.close()
 
 
 async def test_killed_at_any_moment_it_never_signs_a_slot_for_two(signer: SignerProcess) -> None:

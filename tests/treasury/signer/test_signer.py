@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,21 @@ from seawall.treasury.signer.keystore import (
     import_v3,
 )
 from seawall.treasury.signer.messages import (
+    SIGNED_AT_ONCE,
     Answer,
     AskSlots,
     AskWho,
     Failed,
+    Refusal,
     Refused,
     Sign,
     Signed,
+    SignedMany,
+    SignMany,
     Slots,
     Who,
 )
+from seawall.treasury.signer.policy import Signature
 from seawall.treasury.signer.service import SignerService
 from seawall.treasury.signer.settings import SignerSettingsError, load_settings
 from seawall.treasury.signer.store import SignatureStore, StoreError
@@ -250,6 +256,76 @@ def test_nothing_leaves_that_could_not_be_written_down(desk: Desk) -> None:
     assert isinstance(answer, Failed)
     desk.restart()
     assert desk.service.answer(AskSlots(network="ETH", lane=HOT, from_nonce=0)) == Slots(slots=())
+
+
+def many(*asked: tuple[EvmUnsigned, str], in_line: bool) -> SignMany:
+    requests = [Sign(network="ETH", payment=name, fields=fields) for fields, name in asked]
+    return SignMany(requests=tuple(requests), in_line=in_line)
+
+
+def test_many_are_judged_one_after_the_other_and_written_down_together(desk: Desk) -> None:
+    wanted = [
+        (payment(nonce=0), "w/1"),
+        (payment(BOB, nonce=0), "w/2"),
+        (payment(nonce=2), "w/3"),
+        (payment(nonce=3), "w/1"),
+    ]
+    lined = desk.service.answer(many(*wanted, in_line=True))
+    assert isinstance(lined, SignedMany)
+    first, refused = lined.answers
+    assert isinstance(first, Signed)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Refusal.SLOT_SIGNED, "what comes after it in line is not signed"
+    each = desk.service.answer(many(*wanted, in_line=False))
+    assert isinstance(each, SignedMany)
+    assert each.answers[:2] == lined.answers
+    assert isinstance(each.answers[2], Signed)
+    assert isinstance(each.answers[3], Refused)
+    assert each.answers[3].reason is Refusal.PAYMENT_SIGNED
+    desk.restart()
+    assert desk.service.answer(many(*wanted, in_line=False)) == each
+    too_many = [(payment(nonce=nonce), f"m/{nonce}") for nonce in range(SIGNED_AT_ONCE + 1)]
+    assert isinstance(desk.service.answer(many(*too_many, in_line=False)), Failed)
+
+
+def test_of_many_none_leaves_unless_all_are_on_disk(desk: Desk) -> None:
+    """A full disk: nothing is told of what was signed meanwhile, nor is it forgotten."""
+    store = StuckStore(desk.store)
+    desk.service = SignerService(SETTINGS, desk.keys, store, lambda: desk.now_ns)
+    wanted = many((payment(nonce=0), "w/1"), (payment(nonce=1), "w/2"), in_line=True)
+    store.stuck = True
+    assert isinstance(desk.service.answer(wanted), Failed)
+    slots = AskSlots(network="ETH", lane=HOT, from_nonce=0)
+    assert isinstance(desk.service.answer(slots), Failed)
+    assert isinstance(desk.service.answer(wanted.requests[0]), Failed)
+    assert isinstance(desk.ask(payment(BOB, nonce=0), "w/3"), Failed)
+    store.stuck = False
+    assert desk.outcome(payment(BOB, nonce=0), "w/3") == "slot_signed"
+    answer = desk.service.answer(wanted)
+    assert isinstance(answer, SignedMany)
+    signed = [each.signed for each in answer.answers if isinstance(each, Signed)]
+    assert store.kept == signed
+    assert len(signed) == 2
+    desk.restart()
+    assert desk.service.answer(wanted) == answer
+
+
+class StuckStore:
+    """The real record on a disk that may be full."""
+
+    def __init__(self, store: SignatureStore) -> None:
+        self.store = store
+        self.kept: list[str] = []
+        self.stuck = False
+
+    def read(self) -> list[Signature]:
+        return self.store.read()
+
+    def append(self, signatures: Sequence[Signature]) -> None:
+        if self.stuck:
+            raise StoreError("disk is full")
+        self.store.append(signatures)
+        self.kept += [each.signed for each in signatures]
 
 
 def test_a_damaged_record_is_named(desk: Desk, tmp_path: Path) -> None:

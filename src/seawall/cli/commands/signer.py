@@ -79,6 +79,7 @@ def keystore(
     keystore: Path,
     wallets: int = 1,
     v3: Annotated[tuple[Path, ...], Parameter(negative=())] = (),
+    prefix: Annotated[tuple[str, ...], Parameter(negative=())] = ("ltc",),
     passphrase_file: Passphrase = None,
     json: Json = False,
 ) -> int:
@@ -92,26 +93,42 @@ def keystore(
         How many hot wallets.
     v3
         Wallet files of Ethereum clients to import instead, sealed with the same passphrase.
+    prefix
+        UTXO networks to print the addresses of, by their prefix: ltc, tltc, rltc.
     """
     if wallets < 1:
         raise CliError("A keystore has a wallet at least.", "Leave --wallets out.", Exit.USAGE)
     try:
         passphrase = command.read_passphrase(passphrase_file)
         keystore.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        who = command.make_keystore(
+        keys = command.make_keys(
             keystore, passphrase, wallets=wallets, v3=v3, v3_passphrase=passphrase
         )
     except (command.SignerCommandError, OSError) as error:
         raise CliError(f"No keystore was made: {error}", ADVICE) from error
+    who = command.public_keys(keys)
+    coins = {each: command.public_keys(keys, each) for each in prefix}
     if json:
-        print_json({"keystore": keystore, "wallets": who.wallets, "depositKey": who.deposit_key})
+        print_json(
+            {
+                "keystore": keystore,
+                "wallets": who.wallets,
+                "depositKey": who.deposit_key,
+                "coins": {
+                    name: {"wallets": of_name.wallets, "depositKey": of_name.deposit_key}
+                    for name, of_name in coins.items()
+                },
+            }
+        )
         return 0
     human.print(f"[green]✓[/] {escape(str(keystore))} is made, with mode 0600.")
-    for wallet in who.wallets:
-        human.print(f"  hot wallet   {wallet}")
-    human.print(f"  deposit key  {who.deposit_key}")
+    for name, public in {"EVM networks": who, **coins}.items():
+        human.print(f"  {escape(name)}")
+        for wallet in public.wallets:
+            human.print(f"    hot wallet   {wallet}", soft_wrap=True)
+        human.print(f"    deposit key  {public.deposit_key}", soft_wrap=True)
     human.print(
         "  [dim]Back the file up now, apart from its passphrase: without both, what the wallets"
-        " hold is lost. The deposit key is public: it makes addresses and can spend nothing.[/]"
+        " hold is lost. A deposit key is public: it makes addresses and can spend nothing.[/]"
     )
     return 0

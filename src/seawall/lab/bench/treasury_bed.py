@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from seawall.model.instruments import Asset
 from seawall.model.messages import MoveFunds
 from seawall.node.clock import SystemClock
 from seawall.node.node import Node, NodeSettings
-from seawall.treasury.chain import PaymentOrder, SendResult, Unsigned
+from seawall.treasury.chain import PaymentOrder, RefusedError, SendResult, Unsigned
 from seawall.treasury.driver import NetworkSettings, NetworkTreasury
 from seawall.treasury.evm import EvmChain
 from seawall.treasury.payouts import PayoutSettings
@@ -70,10 +70,10 @@ class TimedChain(EvmChain):
         super().__init__(settings, SystemClock())
         self._watch = watch
 
-    async def build(self, order: PaymentOrder, taken: Collection[str] = ()) -> Unsigned:
+    async def build_all(self, orders: Sequence[PaymentOrder]) -> list[Unsigned | RefusedError]:
         began = time.perf_counter()
         try:
-            return await super().build(order, taken)
+            return await super().build_all(orders)
         finally:
             self._watch.add("build", began)
 

@@ -55,24 +55,36 @@ def read_passphrase(file: Path | None) -> str:
     raise SignerCommandError(f"no passphrase: name a file, set {PASSPHRASE}, or run in a terminal")
 
 
-def make_keystore(
+def make_keys(
     keystore: Path,
     passphrase: str,
     *,
     wallets: int = 1,
     v3: tuple[Path, ...] = (),
     v3_passphrase: str = "",
-) -> Who:
-    """Make a keystore of new keys, or of imported ones; return what is public of it."""
+) -> FileKeyStore:
+    """Make a keystore of new keys, or of imported ones."""
     try:
         keys = tuple(import_v3(path, v3_passphrase) for path in v3)
         keys += tuple(secrets.token_hex(32) for _ in range(0 if v3 else wallets))
-        made = create_keystore(
+        return create_keystore(
             keystore, passphrase, wallets=keys, deposit_seed=secrets.token_hex(32)
         )
     except KeyStoreError as error:
         raise SignerCommandError(str(error)) from None
-    return Who(wallets=tuple(sorted(made.wallets())), deposit_key=made.deposit_key())
+
+
+def make_keystore(keystore: Path, passphrase: str, *, wallets: int = 1) -> Who:
+    """Make a keystore of new keys; return what is public of it on EVM networks."""
+    return public_keys(make_keys(keystore, passphrase, wallets=wallets))
+
+
+def public_keys(keys: FileKeyStore, prefix: str = "") -> Who:
+    """Return what is public of the keys, on EVM networks or on a UTXO network by its prefix."""
+    if not prefix:
+        return Who(wallets=tuple(sorted(keys.wallets())), deposit_key=keys.deposit_key())
+    found = tuple(sorted(keys.coin_wallets(prefix)))
+    return Who(wallets=found, deposit_key=keys.coin_deposit_key(prefix))
 
 
 def say_ready(socket: Path) -> None:

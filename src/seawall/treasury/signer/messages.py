@@ -5,11 +5,15 @@ fields it has judged, so that nothing it has not read is ever signed.
 """
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
 from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned
+
+SIGNED_AT_ONCE: Final = 64
+"""Requests in one `SignMany`."""
 
 
 class Refusal(StrEnum):
@@ -55,6 +59,16 @@ class Sign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="s
     index: int | None = None
 
 
+class SignMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sign_many"):
+    """Sign these, one after the other; they are written down together before any leaves.
+
+    `in_line`: the first that is not signed ends it, and those after it are not looked at.
+    """
+
+    requests: tuple[Sign, ...]
+    in_line: bool
+
+
 class AskSlots(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ask_slots"):
     """Which of a lane's nonces, from this one up, were signed, and for what."""
 
@@ -76,7 +90,7 @@ class AskWho(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
     network: str = ""
 
 
-Request = Sign | AskSlots | AskCoins | AskWho
+Request = Sign | SignMany | AskSlots | AskCoins | AskWho
 
 
 class Signed(Struct, frozen=True, kw_only=True, tag="signed"):
@@ -88,6 +102,12 @@ class Signed(Struct, frozen=True, kw_only=True, tag="signed"):
 class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
     reason: Refusal
     detail: str = ""
+
+
+class SignedMany(Struct, frozen=True, kw_only=True, tag="signed_many"):
+    """In the order of the requests, as far as they were looked at."""
+
+    answers: tuple[Signed | Refused, ...]
 
 
 class SignedSlot(Struct, frozen=True, kw_only=True):
@@ -120,7 +140,7 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     detail: str
 
 
-Answer = Signed | Refused | Slots | Who | Failed
+Answer = Signed | Refused | SignedMany | Slots | Who | Failed
 
 _encoder = Encoder()
 _requests: Decoder[Request] = Decoder(Request)

@@ -34,6 +34,7 @@ class SignerServer:
         self._token = token
         self._path = path
         self._callers = 0
+        self._closing = False
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,6 +52,7 @@ class SignerServer:
         self._server = await asyncio.start_unix_server(self._meet, sock=door)
 
     async def close(self) -> None:
+        self._closing = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -69,6 +71,10 @@ class SignerServer:
                 await self._serve(reader, writer)
         except (ProtocolError, TimeoutError) as error:
             _log.info("signer.caller_left", why=str(error) or "too slow")
+        except asyncio.CancelledError:
+            # Only `close` cancels, and waits; the streams' own callback would print it as an error.
+            if not self._closing:
+                raise
         finally:
             self._callers -= 1
             writer.close()

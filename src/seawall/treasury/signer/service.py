@@ -1,6 +1,6 @@
 """The signer without its socket.  The rule: judge, sign, write down, and only then answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from eth_utils.address import is_address, to_checksum_address
@@ -14,6 +14,7 @@ from seawall.treasury.signer.keystore import (
     SignedBytes,
 )
 from seawall.treasury.signer.messages import (
+    SIGNED_AT_ONCE,
     Answer,
     AskCoins,
     AskSlots,
@@ -24,6 +25,8 @@ from seawall.treasury.signer.messages import (
     Request,
     Sign,
     Signed,
+    SignedMany,
+    SignMany,
     Slots,
     Who,
 )
@@ -37,8 +40,8 @@ class Record(Protocol):
 
     def read(self) -> list[Signature]: ...
 
-    def append(self, signature: Signature) -> None:
-        """Return once the signature is on disk, or raise StoreError."""
+    def append(self, signatures: Sequence[Signature]) -> None:
+        """Return once all of them are on disk, or raise StoreError."""
 
 
 class SignerService:
@@ -59,6 +62,8 @@ class SignerService:
         self._now_ns = now_ns
         self._policy = SignerPolicy(settings)
         self._coins = CoinPolicy(settings, self.coin_wallets())
+        self._unwritten: list[Signature] = []
+        """Made and judged by, but not known to be on disk: until they are, nothing is told."""
         for signature in store.read():
             self._record(signature)
 
@@ -74,9 +79,25 @@ class SignerService:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request; `Failed` and `Refused` mean that nothing new was signed."""
+        try:
+            self._write_down()
+            match request:
+                case Sign():
+                    (answer,) = self._sign_all((request,), in_line=True)
+                    return answer
+                case SignMany() if len(request.requests) > SIGNED_AT_ONCE:
+                    return Failed(detail=f"more than {SIGNED_AT_ONCE} at once")
+                case SignMany():
+                    return SignedMany(
+                        answers=self._sign_all(request.requests, in_line=request.in_line)
+                    )
+                case _:
+                    return self._tell(request)
+        except StoreError as error:
+            return Failed(detail=f"the record of signatures: {error}")
+
+    def _tell(self, request: AskSlots | AskCoins | AskWho) -> Slots | Who | Failed:
         match request:
-            case Sign():
-                return self._sign(request)
             case AskSlots():
                 lane = to_checksum_address(request.lane) if is_address(request.lane) else ""
                 found = self._policy.slots(request.network, lane, request.from_nonce)
@@ -101,7 +122,17 @@ class SignerService:
             deposit_key = self._coin_keys.coin_deposit_key(prefix)
         return Who(wallets=tuple(sorted(found)), deposit_key=deposit_key)
 
-    def _sign(self, request: Sign) -> Signed | Refused | Failed:
+    def _sign_all(self, requests: Sequence[Sign], *, in_line: bool) -> tuple[Signed | Refused, ...]:
+        """Return the answers once all that was signed is on disk, or raise StoreError."""
+        answers: list[Signed | Refused] = []
+        for request in requests:
+            answers.append(self._sign(request))
+            if in_line and isinstance(answers[-1], Refused):
+                break
+        self._write_down()
+        return tuple(answers)
+
+    def _sign(self, request: Sign) -> Signed | Refused:
         try:
             at_ns = self._now_ns()
             prefix = self._prefix(request.network)
@@ -111,12 +142,21 @@ class SignerService:
             if isinstance(decision, Refused):
                 return decision
             if isinstance(decision, Plan):
-                decision = self._write_down(decision, at_ns)
+                made = self._made(decision)
+                decision = Signature(
+                    at_ns=at_ns, plan=decision, tx_id=made.tx_id, signed=made.raw.hex()
+                )
+                self._record(decision)
+                self._unwritten.append(decision)
         except KeyStoreError as error:
             return Refused(reason=Refusal.UNKNOWN_SOURCE, detail=str(error))
-        except StoreError as error:
-            return Failed(detail=f"the record of signatures: {error}")
         return Signed(tx_id=decision.tx_id, signed=decision.signed)
+
+    def _write_down(self) -> None:
+        """Put on disk what is not yet; after a failure it is tried again before the next answer."""
+        if self._unwritten:
+            self._store.append(self._unwritten)
+            self._unwritten.clear()
 
     def _sources(self, index: int | None, prefix: str) -> frozenset[str]:
         """Return the addresses that may be signed for."""
@@ -129,13 +169,6 @@ class SignerService:
         if index is None:
             return self._coin_keys.coin_wallets(prefix)
         return frozenset({self._coin_keys.coin_deposit_address(index, prefix)})
-
-    def _write_down(self, plan: Plan, at_ns: int) -> Signature:
-        made = self._made(plan)
-        signature = Signature(at_ns=at_ns, plan=plan, tx_id=made.tx_id, signed=made.raw.hex())
-        self._store.append(signature)
-        self._record(signature)
-        return signature
 
     def _made(self, plan: Plan) -> SignedBytes:
         if not isinstance(plan.fields, UtxoUnsigned):

@@ -5,6 +5,7 @@ the middle is noticed.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -63,17 +64,26 @@ class SignatureStore:
             self._number, self._chain = number, chain
         return found
 
-    def append(self, signature: Signature) -> None:
-        """Return once the signature is on disk."""
-        data = encode(signature)
-        chain = _link(self._chain, data)
+    def append(self, signatures: Sequence[Signature]) -> None:
+        """Return once all of them are on disk; none is if it raises."""
+        rows: list[tuple[int, bytes, bytes]] = []
+        chain = self._chain
+        for number, signature in enumerate(signatures, self._number + 1):
+            data = encode(signature)
+            chain = _link(chain, data)
+            rows.append((number, chain, data))
         try:
-            self._database.execute(
-                "INSERT INTO signatures VALUES (?, ?, ?)", (self._number + 1, chain, data)
-            )
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany("INSERT INTO signatures VALUES (?, ?, ?)", rows)
+                self._database.execute("COMMIT")
+            except sqlite3.Error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
         except sqlite3.Error as error:
             raise StoreError(str(error)) from None
-        self._number += 1
+        self._number += len(rows)
         self._chain = chain
 
     def close(self) -> None:
