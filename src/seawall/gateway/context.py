@@ -4,7 +4,7 @@ A handler is `async def handler(context, caller, params) -> object`; what it ret
 JSON, as it is over REST and inside `result` over WebSocket.  A refusal is raised as `ApiError`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -25,6 +25,8 @@ from seawall.model.limits import COMMAND_ID_CHARS, CURRENT_S
 from seawall.node.node import Node
 
 _CURRENT_NS = CURRENT_S * 1_000_000_000
+_REACH_S = 2.0
+"""How long a node that is behind a client's last entry is waited for."""
 
 
 class Context:
@@ -123,6 +125,17 @@ class Context:
             current=fresh if current is None else current,
             stale_s=stale_s if known else None,
         )
+
+    async def learn_listen_keys(self, names: Iterable[str]) -> None:
+        """Catch up if one of the listen keys is not known here."""
+        if self.clustered and any(name not in self.node.identity.listen_keys for name in names):
+            await self.confirm((IDENTITY,))
+
+    async def reach(self, sequence: int) -> None:
+        """Wait a little until this node has applied the spot cell's entry."""
+        membership = self.node.membership
+        if membership is not None and self.node.spot.sequence < sequence:
+            await membership.replicas[SPOT].wait_applied(sequence, _REACH_S)
 
     async def learn_key(self, api_key: str) -> None:
         """Catch up if a key is not known here: another node may have made it a moment ago."""

@@ -208,6 +208,10 @@ def recv_window_too_long(most: int) -> ApiError:
     return bad(-1102, f"'recvWindow' contains unexpected value. Cannot be greater than '{most}'.")
 
 
+def cannot_resume(reason: str) -> ApiError:
+    return bad(-1130, f"Data sent for parameter 'resumeFrom' is not valid: {reason}.")
+
+
 def unknown_listen_key() -> ApiError:
     return bad(-1125, "This listenKey does not exist.")
 

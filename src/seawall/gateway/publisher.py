@@ -5,12 +5,14 @@ its name tells, by the wall clock, with contents from the views.  A candle is cl
 time: once the journal has passed its end, no trade can belong to it any more.
 """
 
-from collections.abc import Callable
-from typing import Final, assert_never
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, NamedTuple, assert_never
 
 from seawall.gateway import stream_payloads as payloads
 from seawall.gateway.encode import encode_json
 from seawall.gateway.metrics import Metrics
+from seawall.gateway.past import MORE, SEQUENCE, CannotResumeError, Past
 from seawall.gateway.socket_protocol import Socket, text_frame
 from seawall.gateway.stream_names import WINDOWS_MINUTES, Stream, StreamKind
 from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
@@ -18,7 +20,7 @@ from seawall.model.events import Event, LevelChanged, Traded
 from seawall.model.instruments import Instrument
 from seawall.node.node import Node
 from seawall.views.depth import DepthDiff
-from seawall.views.rows import AggTradeRow, Best, Candle, Ticker
+from seawall.views.rows import AggTradeRow, Best, Candle, DepthDiffRow, Ticker
 
 _DAY_MINUTES: Final = 1440
 _CANDLES: Final = 1_000
@@ -63,9 +65,14 @@ class Topic:
 class Publisher:
     """All public topics of one gateway."""
 
-    def __init__(self, node: Node, metrics: Metrics) -> None:
+    def __init__(self, node: Node, metrics: Metrics, past: Past | None = None) -> None:
         self._node = node
         self._metrics = metrics
+        self._past = past
+        """What went out, in a cluster; there each message says of which entry it is."""
+        self.current = True
+        """Whether the books are the present ones; else the best prices, which say no time, wait."""
+        self._now_ns = 0
         self._topics: dict[str, Topic] = {}
         self._at_once: dict[tuple[StreamKind, str], list[Topic]] = {}
         """Topics fed by journal entries, by kind and symbol."""
@@ -78,13 +85,32 @@ class Publisher:
         """Whether the market that the stream names is listed."""
         return not stream.symbol or stream.symbol in self._node.spot.markets
 
+    def check(self, stream: Stream, after: int) -> None:
+        """Raise CannotResumeError unless the stream can go on after the entry."""
+        if self._past is None:
+            raise CannotResumeError(
+                "this exchange is one node, and does not remember what it told: take a snapshot"
+            )
+        self._past.check(after)
+        if stream.kind is StreamKind.AGG_TRADE:
+            self._agg_trades_after(self._past, stream.symbol, after)
+
     def subscribe(
-        self, stream: Stream, socket: Socket, *, combined: bool, microseconds: bool
+        self,
+        stream: Stream,
+        socket: Socket,
+        *,
+        combined: bool,
+        microseconds: bool,
+        after: int | None = None,
     ) -> None:
+        """Begin to send; first all that came after an entry, if one is named and was checked."""
         topic = self._topics.get(stream.name)
         if topic is None:
             topic = self._topics[stream.name] = Topic(stream)
             self._follow(topic)
+        if after is not None and self._past is not None:
+            self._catch_up(topic, self._past, after, _One(socket, combined, microseconds))
         topic.fresh = True
         topic.groups[microseconds][combined][socket] = None
 
@@ -120,6 +146,67 @@ class Publisher:
             if not fed:
                 del self._at_once[stream.kind, stream.symbol]
 
+    # Going on after an entry
+
+    def _catch_up(self, topic: Topic, past: Past, after: int, one: "_One") -> None:
+        """Send one socket what its stream told since; what only tells how things stand, does so."""
+        match topic.stream.kind:
+            case StreamKind.TRADE:
+                for entry in past.after(after):
+                    for make, more in _trades(self._made_trades(entry.events, entry.at_ns, topic)):
+                        self._send_one(one, topic, make, entry.sequence, more)
+            case StreamKind.AGG_TRADE:
+                rows = self._agg_trades_after(past, topic.stream.symbol, after)
+                for number, (sequence, row) in enumerate(rows):
+                    more = sum(other == sequence for other, _ in rows[number + 1 :])
+                    self._send_one(one, topic, self._made_agg_trade(topic, row), sequence, more)
+            case StreamKind.DEPTH:
+                self._catch_up_depth(topic, past, after, one)
+            case _:
+                """The next message replaces all before it."""
+
+    def _catch_up_depth(self, topic: Topic, past: Past, after: int, one: "_One") -> None:
+        """Join the socket to the others: they get what waits now, it gets all since the entry."""
+        self._send_depth_diff(topic, self._now_ns or self._node.spot.at_ns)
+        changes = [
+            event
+            for entry in past.after(after)
+            for event in entry.events
+            if isinstance(event, LevelChanged) and event.symbol == topic.stream.symbol
+        ]
+        if not changes:
+            return
+        diff = DepthDiff(changes[0].update_id - 1)
+        for change in changes:
+            diff.add(change)
+        row = diff.drain()
+        if row is not None:
+            make = self._made_depth_diff(topic, row, self._now_ns or self._node.spot.at_ns)
+            self._send_one(one, topic, make, self._node.spot.sequence, 0)
+
+    def _agg_trades_after(
+        self, past: Past, symbol: str, after: int
+    ) -> list[tuple[int, AggTradeRow]]:
+        """Return aggregate trades with their entries; raise if memory does not go back so far."""
+        sequences: dict[int, int] = {}
+        for entry in past.after(after):
+            if any(isinstance(event, Traded) and event.symbol == symbol for event in entry.events):
+                sequences[entry.at_ns] = entry.sequence
+        if not sequences:
+            return []
+        rows = self._node.views.recent_agg_trades(symbol, 0)
+        if not rows or rows[0].at_ns > next(iter(sequences)):
+            raise CannotResumeError("too many trades since: take a snapshot over REST")
+        return [(sequences[row.at_ns], row) for row in rows if row.at_ns in sequences]
+
+    def _send_one(self, one: "_One", topic: Topic, make: Make, sequence: int, more: int) -> None:
+        payload = make(_UNITS_NS[one.microseconds])
+        if isinstance(payload, dict):
+            payload[SEQUENCE], payload[MORE] = sequence, more
+        text = encode_json(payload)
+        self._metrics.stream_messages += 1
+        one.socket.send_frame(text_frame(topic.prefix + text + b"}" if one.combined else text))
+
     # With journal entries
 
     def on_entry(self, at_ns: int, events: list[Event]) -> None:
@@ -133,37 +220,35 @@ class Publisher:
                 books[event.symbol] = None
             elif isinstance(event, Traded):
                 trades[event.symbol] = None
-                self._send_trade(event, at_ns)
+        for symbol in trades:
+            for topic in self._at_once.get((StreamKind.TRADE, symbol), ()):
+                for make, more in _trades(self._made_trades(events, at_ns, topic)):
+                    self._send(topic, make, more)
         for symbol in trades:
             self._send_agg_trades(symbol)
-        for symbol in books:
-            self._send_best(symbol)
+        if self.current:
+            for symbol in books:
+                self._send_best(symbol)
 
-    def _send_trade(self, event: Traded, at_ns: int) -> None:
-        instrument = self._instrument(event.symbol)
-        for topic in self._at_once.get((StreamKind.TRADE, event.symbol), ()):
-            self._send(
-                topic,
-                lambda unit_ns: payloads.trade(
-                    instrument,
-                    trade_id=event.trade_id,
-                    price_ticks=event.price_ticks,
-                    size_lots=event.size_lots,
-                    at_ns=at_ns,
-                    buyer_is_maker=event.maker.is_buy,
-                    unit_ns=unit_ns,
-                ),
-            )
+    def _made_trades(self, events: list[Event], at_ns: int, topic: Topic) -> list[Make]:
+        symbol = topic.stream.symbol
+        instrument = self._instrument(symbol)
+        return [
+            partial(_trade, instrument, event, at_ns)
+            for event in events
+            if isinstance(event, Traded) and event.symbol == symbol
+        ]
 
     def _send_agg_trades(self, symbol: str) -> None:
         for topic in self._at_once.get((StreamKind.AGG_TRADE, symbol), ()):
-            for row in self._node.views.recent_agg_trades(symbol, topic.last_agg_id):
+            rows = self._node.views.recent_agg_trades(symbol, topic.last_agg_id)
+            for number, row in enumerate(rows, start=1):
                 topic.last_agg_id = row.agg_id
-                self._send_agg_trade(topic, row)
+                self._send(topic, self._made_agg_trade(topic, row), len(rows) - number)
 
-    def _send_agg_trade(self, topic: Topic, row: AggTradeRow) -> None:
+    def _made_agg_trade(self, topic: Topic, row: AggTradeRow) -> Make:
         instrument = self._instrument(topic.stream.symbol)
-        self._send(topic, lambda unit_ns: payloads.agg_trade(instrument, row, unit_ns))
+        return lambda unit_ns: payloads.agg_trade(instrument, row, unit_ns)
 
     def _send_best(self, symbol: str) -> None:
         one = self._at_once.get((StreamKind.BOOK_TICKER, symbol), ())
@@ -185,6 +270,7 @@ class Publisher:
 
     async def tick(self, now_ns: int) -> None:
         """Send what is due; called every 100 ms."""
+        self._now_ns = now_ns
         for topic in list(self._topics.values()):
             stream = topic.stream
             if stream.speed_ms == 0:
@@ -232,8 +318,11 @@ class Publisher:
         diff = None if topic.diff is None else topic.diff.drain()
         if diff is None:
             return
+        self._send(topic, self._made_depth_diff(topic, diff, now_ns))
+
+    def _made_depth_diff(self, topic: Topic, diff: DepthDiffRow, now_ns: int) -> Make:
         instrument = self._instrument(topic.stream.symbol)
-        self._send(topic, lambda unit_ns: payloads.depth_diff(instrument, diff, now_ns, unit_ns))
+        return lambda unit_ns: payloads.depth_diff(instrument, diff, now_ns, unit_ns)
 
     def _send_partial_depth(self, topic: Topic) -> None:
         symbol = topic.stream.symbol
@@ -330,7 +419,13 @@ class Publisher:
     def _instrument(self, symbol: str) -> Instrument:
         return self._node.spot.markets[symbol].instrument
 
-    def _send(self, topic: Topic, make: Make) -> None:
+    def catch_up_best(self) -> None:
+        """Show the best prices again that were held back while they were old."""
+        for topic in self._topics.values():
+            if topic.stream.kind is StreamKind.BOOK_TICKER:
+                topic.fresh = True
+
+    def _send(self, topic: Topic, make: Make, more: int = 0) -> None:
         """Encode once per unit of time, wrap once, and give all of a group the same bytes."""
         topic.fresh = False
         # Nobody is always first: of two sockets of one client the later might never be heard.
@@ -338,7 +433,10 @@ class Publisher:
         for unit_ns, (raw, combined) in zip(_UNITS_NS, topic.groups, strict=True):
             if not raw and not combined:
                 continue
-            payload = encode_json(make(unit_ns))
+            made = make(unit_ns)
+            if self._past is not None and isinstance(made, dict):
+                made[SEQUENCE], made[MORE] = self._node.spot.sequence, more
+            payload = encode_json(made)
             self._metrics.stream_messages += 1
             if raw:
                 frame = text_frame(payload)
@@ -352,6 +450,32 @@ class Publisher:
 
 _UNITS_NS: Final = (MILLISECOND_NS, MICROSECOND_NS)
 _FED_BY_ENTRIES: Final = frozenset({StreamKind.TRADE, StreamKind.AGG_TRADE, StreamKind.BOOK_TICKER})
+
+
+class _One(NamedTuple):
+    """One socket that goes on, and how it wants its messages."""
+
+    socket: Socket
+    combined: bool
+    microseconds: bool
+
+
+def _trade(instrument: Instrument, event: Traded, at_ns: int, unit_ns: int) -> object:
+    return payloads.trade(
+        instrument,
+        trade_id=event.trade_id,
+        price_ticks=event.price_ticks,
+        size_lots=event.size_lots,
+        at_ns=at_ns,
+        buyer_is_maker=event.maker.is_buy,
+        unit_ns=unit_ns,
+    )
+
+
+def _trades(made: list[Make]) -> Iterator[tuple[Make, int]]:
+    """Yield an entry's trades, each with how many follow."""
+    for number, make in enumerate(made, start=1):
+        yield make, len(made) - number
 
 
 def _shown(best: Best) -> tuple[int, int, int, int]:

@@ -29,6 +29,7 @@ _LOGGER.setLevel(logging.WARNING)
 
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
 
 _LEAVE_S: Final = 1.0
 _FIN_TEXT: Final = 0x81

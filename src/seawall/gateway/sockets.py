@@ -14,9 +14,19 @@ import structlog
 from seawall.gateway import errors
 from seawall.gateway.context import Context
 from seawall.gateway.errors import ApiError
+from seawall.gateway.past import Past
 from seawall.gateway.publisher import Publisher
-from seawall.gateway.socket_protocol import INTERNAL_ERROR, MessageRate, Socket, socket_of
-from seawall.gateway.streams import StreamSession
+from seawall.gateway.socket_protocol import (
+    INTERNAL_ERROR,
+    TRY_AGAIN_LATER,
+    MessageRate,
+    Socket,
+    socket_of,
+)
+from seawall.gateway.status_feed import NAME as STATUS
+from seawall.gateway.status_feed import StatusFeed
+from seawall.gateway.stream_names import is_listen_key
+from seawall.gateway.streams import StreamSession, awaited
 from seawall.gateway.user_feeds import UserFeeds
 from seawall.gateway.ws_api import ApiSession
 from seawall.model import limits
@@ -27,7 +37,11 @@ from seawall.model.ids import IDENTITY, SPOT
 _LOG = structlog.get_logger(__name__)
 
 _CADENCE_NS: Final = 100_000_000
+_PATIENCE_S: Final = 3.0
+"""How long streams may be silent, once this node is stale, until their clients are sent away."""
+_CUT_OFF: Final = "This node is cut off; connect to another"
 _CONNECT_WEIGHT: Final = 2
+_DIGITS: Final = 20
 _API_PATH: Final = "/ws-api/v3"
 
 Scope = MutableMapping[str, Any]
@@ -40,9 +54,12 @@ class Hub:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.publisher = Publisher(context.node, context.metrics)
-        self.feeds = UserFeeds(context.node, context.metrics)
-        self._sockets: dict[Socket, None] = {}
+        past = Past(context.node) if context.clustered else None
+        self.publisher = Publisher(context.node, context.metrics, past)
+        self.feeds = UserFeeds(context.node, context.metrics, past)
+        self.status = StatusFeed(context)
+        self._sockets: dict[Socket, StreamSession | ApiSession | None] = {}
+        self._stale_since_s: float | None = None
         self._driver: asyncio.Task[None] | None = None
         self._stopped = False
         context.node.add_listener(self._on_entry)
@@ -76,11 +93,37 @@ class Hub:
             await asyncio.sleep((_CADENCE_NS - now_ns % _CADENCE_NS) / 1e9)
             try:
                 # What may be old is not sent as new; what it leaves out is told afterwards.
-                if self._context.is_current():
+                current = self._context.is_current()
+                self.status.tick(self._context.now_ns())
+                if self._context.clustered:
+                    self._mind(current=current)
+                if current:
                     await self.publisher.tick(self._context.now_ns())
             except Exception:  # noqa: BLE001  (whatever it was, the clients are to know)
                 _LOG.exception("streams_failed")
                 self._close_all()
+
+    def _mind(self, *, current: bool) -> None:
+        """Send away who would take silence for calm, once it lasts."""
+        if current and not self.publisher.current:
+            self.publisher.catch_up_best()
+        self.publisher.current = current
+        now_s = asyncio.get_running_loop().time()
+        if current:
+            self._stale_since_s = None
+        elif self._stale_since_s is None:
+            self._stale_since_s = now_s
+        elif self._is_cut_off:
+            for socket, session in list(self._sockets.items()):
+                if session is not None and session.is_misled:
+                    socket.close(TRY_AGAIN_LATER, _CUT_OFF)
+
+    @property
+    def _is_cut_off(self) -> bool:
+        since_s = self._stale_since_s
+        if since_s is None:
+            return False
+        return asyncio.get_running_loop().time() - since_s > _PATIENCE_S
 
     def _close_all(self) -> None:
         """Streams must not fall silent behind open connections: clients then come back."""
@@ -104,6 +147,11 @@ class Hub:
             await _refuse(send, errors.UNAVAILABLE)
             return
         is_api = path.rstrip("/") == _API_PATH
+        if self._is_cut_off and not is_api:
+            names = _names_in(path, _query(scope))
+            if names and STATUS not in names:
+                await _refuse(send, errors.UNAVAILABLE)
+                return
         if is_api:
             try:
                 self._context.throttle.admit(
@@ -138,19 +186,30 @@ class Hub:
             combined=_is_combined(path),
             microseconds=_microseconds(query),
             now_ns=self._context.now_ns,
+            status=self.status,
         )
+        self._sockets[socket] = session
         rate = self._context.settings.throttle.stream_messages_per_second
         if rate:
             socket.rate = MessageRate(rate)
         socket.farewell = session.farewell
         try:
-            session.open(_names_in(path, query))
+            names, after = _names_in(path, query), _sequence(query)
+            await self._wait_for(names, after or 0)
+            session.open(names, after)
             while (text := await _next_message(receive)) is not None:
                 if not socket.count_message():
                     return
+                if self._context.clustered:
+                    await self._wait_for(*awaited(text))
                 socket.send_text(session.answer(text))
         finally:
             session.close()
+
+    async def _wait_for(self, names: list[str], sequence: int) -> None:
+        """Catch up with what a client knows from another node."""
+        await self._context.learn_listen_keys([name for name in names if is_listen_key(name)])
+        await self._context.reach(sequence)
 
     async def _serve_api(self, socket: Socket, scope: Scope, receive: Receive) -> None:
         query = _query(scope)
@@ -162,6 +221,7 @@ class Hub:
             microseconds=_microseconds(query),
             return_rate_limits=query.get("returnRateLimits", "true") != "false",
         )
+        self._sockets[socket] = session
         socket.farewell = session.farewell
         try:
             while (text := await _next_message(receive)) is not None:
@@ -195,6 +255,12 @@ def _query(scope: Scope) -> dict[str, str]:
         name, _, value = part.partition("=")
         query[unquote(name)] = unquote(value)
     return query
+
+
+def _sequence(query: Mapping[str, str]) -> int | None:
+    """Return the entry after which the streams of the URL are to go on."""
+    text = query.get("resumeFrom", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
 
 
 def _microseconds(query: Mapping[str, str]) -> bool:

@@ -30,6 +30,7 @@ from seawall.gateway.errors import ApiError
 from seawall.gateway.freshness import Freshness
 from seawall.gateway.methods import WS_METHODS, call, weight_of
 from seawall.gateway.params import Params
+from seawall.gateway.past import CannotResumeError
 from seawall.gateway.socket_protocol import INTERNAL_ERROR, Socket
 from seawall.gateway.stream_payloads import MICROSECOND_NS, MILLISECOND_NS
 from seawall.gateway.user_feeds import Feed, UserFeeds
@@ -41,6 +42,7 @@ SUBSCRIPTIONS_MAX: Final = 1_000
 """Live user data subscriptions of one socket."""
 
 _VERSION: Final = "v3/"
+_RESUME: Final = "resumeFrom"
 _SHOW_LIMITS: Final = "returnRateLimits"
 """Every request may have it; no handler reads it, but a signature covers it."""
 _AUTHENTICATION: Final = frozenset({"apiKey", "signature", "timestamp", "recvWindow"})
@@ -89,6 +91,8 @@ class ApiSession:
         """Of the session's log-on; empty where there was none."""
         self._subscriptions: dict[int, Feed] = {}
         self._next_subscription_id = 0
+        self._starting: list[tuple[Feed, int | None]] = []
+        """Subscriptions whose answer has not been sent."""
         self._running: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._room.set()
@@ -110,6 +114,11 @@ class ApiSession:
             self._feeds.remove(feed)
         self._subscriptions.clear()
 
+    @property
+    def is_misled(self) -> bool:
+        """Whether it hears user data that fall silent, and nothing of why."""
+        return bool(self._subscriptions)
+
     def farewell(self) -> bytes:
         """Return what is sent when the exchange stops."""
         event = payloads.server_shutdown(self._context.now_ns(), self._unit_ns)
@@ -125,6 +134,10 @@ class ApiSession:
     async def _serve(self, text: str | bytes) -> None:
         answer = await self._answer(text)
         self.socket.send_text(answer)
+        # Who subscribes learns the id first, then what it missed.
+        starting, self._starting = self._starting, []
+        for feed, after in starting:
+            self._feeds.add(feed, after)
         await self.socket.writable()
 
     async def _answer(self, text: str | bytes) -> bytes:
@@ -142,6 +155,8 @@ class ApiSession:
             shows_limits = _flag(values.get(_SHOW_LIMITS), default=shows_limits)
             method = WS_METHODS.get(name)
             if method is None:
+                await self._context.learn_key(values.get("apiKey", ""))
+                await self._context.reach(Params(values).integer(_RESUME) or 0)
                 result = self._session_request(name, values)
             else:
                 await self._context.learn_key(values.get("apiKey") or self._api_key)
@@ -242,18 +257,19 @@ class ApiSession:
                 _refuse_unread(values, 0)
                 return [{"subscriptionId": each} for each in self._subscriptions]
             case "userDataStream.subscribe":
-                _refuse_unread(values, 0)
-                return self._subscribe_session()
+                _refuse_unread(values, 1, _RESUME)
+                return self._subscribe_session(values)
             case "userDataStream.subscribe.signature":
-                return self._subscribe(self._authenticate_only(values))
+                return self._subscribe(self._authenticate_only(values, _RESUME), values)
             case _:
                 return self._unsubscribe(values)
 
-    def _authenticate_only(self, values: dict[str, str]) -> Credential:
+    def _authenticate_only(self, values: dict[str, str], *more: str) -> Credential:
         if "apiKey" not in values:
             raise errors.missing("apiKey")
         key = self._authenticate(values, "read")
-        _refuse_unread({name: values[name] for name in values if name not in _AUTHENTICATION}, 0)
+        rest = {name: values[name] for name in values if name not in _AUTHENTICATION}
+        _refuse_unread(rest, len(more), *more)
         return key
 
     def _log_on(self, values: dict[str, str]) -> dict[str, object]:
@@ -280,16 +296,17 @@ class ApiSession:
             "userDataStream": bool(self._subscriptions),
         }
 
-    def _subscribe_session(self) -> dict[str, object]:
+    def _subscribe_session(self, values: dict[str, str]) -> dict[str, object]:
         if not self._api_key:
             raise errors.bad(-2015, "Session is not authenticated; use session.logon first.")
         key = self._context.keys.known(self._api_key, self._ip)
         if "read" not in key.permissions:
             raise errors.bad_key()
-        return self._subscribe(key)
+        return self._subscribe(key, values)
 
-    def _subscribe(self, key: Credential) -> dict[str, object]:
+    def _subscribe(self, key: Credential, values: dict[str, str]) -> dict[str, object]:
         """Listen to the key's user; a user already listened to keeps the one subscription."""
+        after = Params(values).integer(_RESUME)
         if any(feed.user_id == key.user_id for feed in self._subscriptions.values()):
             raise errors.bad(-2035, "User Data Stream subscription already active.")
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
@@ -297,6 +314,11 @@ class ApiSession:
                 -1034,
                 f"Too many User Data Stream subscriptions; current limit is '{SUBSCRIPTIONS_MAX}'.",
             )
+        if after is not None:
+            try:
+                self._feeds.check(key.user_id, after)
+            except CannotResumeError as error:
+                raise errors.cannot_resume(str(error)) from None
         subscription_id = self._next_subscription_id
         self._next_subscription_id += 1
         feed = Feed(
@@ -309,7 +331,7 @@ class ApiSession:
             on_end=self._feed_ended,
         )
         self._subscriptions[subscription_id] = feed
-        self._feeds.add(feed)
+        self._starting.append((feed, after))
         return {"subscriptionId": subscription_id}
 
     def _unsubscribe(self, values: dict[str, str]) -> dict[str, object]:

@@ -51,6 +51,12 @@ WS_STREAMS_PER_SOCKET: Final = 1_024
 WS_QUEUE_BYTES: Final = 4 << 20
 """Unsent bytes for one subscriber; past that it is cut off."""
 WS_SOCKETS: Final = 20_000
+RESUME_ENTRIES: Final = 50_000
+"""Entries of the spot cell after which a stream may go on; past these, a snapshot is needed."""
+RESUME_EVENTS: Final = 500_000
+"""Trades and changed levels kept for that."""
+RESUME_BYTES: Final = 64 << 20
+"""Users' messages kept for that, encoded."""
 WS_PENDING_REQUESTS: Final = 64
 """Requests of one socket under way at once; then it is not read further."""
 LISTEN_KEY_S: Final = 3_600
