@@ -10,6 +10,8 @@ from prometheus_client.metrics_core import Metric
 STATUSES: Final = (
     "leading", "following", "no_leader", "no_quorum", "disputed", "full", "stopped",
 )  # fmt: skip
+REFUSALS: Final = ("not_leading", "overloaded", "invalid", "unavailable")
+GIVEN_UP: Final = ("refused", "unknown")
 NEVER_S: Final = float("inf")
 """How stale a replica is of which it was never known that nothing is missing."""
 
@@ -28,9 +30,10 @@ class Part:
         """Commands sent to another node that leads; one that is sent again counts again."""
         self.taken = 0
         """Commands of other nodes that this one took as the leader."""
-        self.refused: dict[str, int] = {}
+        # All kinds from the start: whoever watches a counter sees only what it grows by.
+        self.refused = dict.fromkeys(REFUSALS, 0)
         """Commands of other nodes that it did not take, by kind of refusal."""
-        self.given_up: dict[str, int] = {}
+        self.given_up = dict.fromkeys(GIVEN_UP, 0)
         """Commands taken here whose submitter was told no, by kind: refused or unknown."""
         self.lane_cancels = 0
         """Cancels that this node made durable while nobody led."""
