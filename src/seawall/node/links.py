@@ -34,6 +34,8 @@ SILENCE_S: Final = 2.0
 DIAL_S: Final = (0.1, 1.0)
 """How long it waits before it dials again, at first and at most."""
 MESSAGE_BYTES: Final = 4 << 20
+HELLO_BYTES: Final = 1 << 12
+"""What somebody may send who has not said who it is."""
 UNSENT_BYTES: Final = 32 << 20
 """More than this unsent means that the other end does not read."""
 _LENGTH: Final = struct.Struct(">I")
@@ -80,26 +82,35 @@ class LinkTls(Struct, frozen=True, kw_only=True):
 class _Framed(asyncio.Protocol):
     """One connection: messages out and in."""
 
-    def __init__(self, on_message: "Callable[[_Framed, Message], None]") -> None:
+    def __init__(
+        self,
+        on_message: "Callable[[_Framed, Message], None]",
+        among: "set[_Framed] | None" = None,
+    ) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer = ""
         """Who is at the other end, once that is known."""
         self.heard_s = 0.0
         self.closed = asyncio.Event()
         self._on_message = on_message
+        self._among: set[_Framed] = set() if among is None else among
+        """Where it stands while it is open."""
         self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a stream transport, as asked for
         self.heard_s = asyncio.get_running_loop().time()
+        self._among.add(self)
 
     def data_received(self, data: bytes) -> None:
         self.heard_s = asyncio.get_running_loop().time()
         self._buffer += data
         offset = 0
         while len(self._buffer) - offset >= _LENGTH.size:
+            if self.transport is None or self.transport.is_closing():
+                return
             (length,) = _LENGTH.unpack_from(self._buffer, offset)
-            if length > MESSAGE_BYTES:
+            if length > (MESSAGE_BYTES if self.peer else HELLO_BYTES):
                 self._drop(f"a message of {length} bytes")
                 return
             end = offset + _LENGTH.size + length
@@ -115,6 +126,7 @@ class _Framed(asyncio.Protocol):
         del self._buffer[:offset]
 
     def connection_lost(self, _error: Exception | None) -> None:
+        self._among.discard(self)
         self.closed.set()
 
     def send(self, message: Message) -> bool:
@@ -177,19 +189,22 @@ class Links:
         """Listen, and begin to dial; raises OSError if the address cannot be had."""
         host, port = split_address(self._topology.find_node(self._node).peer)
         loop = asyncio.get_running_loop()
+        tls = self._tls.server() if self._tls else None
         self._server = await loop.create_server(
-            lambda: _Framed(self._heard),
+            lambda: _Framed(self._heard, self._in),
             self._listen or host,
             port,
-            ssl=self._tls.server() if self._tls else None,
+            ssl=tls,
+            ssl_handshake_timeout=SILENCE_S if tls else None,
         )
         self._tasks = [loop.create_task(self._keep(name)) for name in self._others]
+        self._tasks.append(loop.create_task(self._sweep()))
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in (*self._out.values(), *self._in):
+        for connection in [*self._out.values(), *self._in]:
             connection.close()
         if self._server is not None:
             self._server.close()
@@ -247,6 +262,16 @@ class Links:
             if loop.time() - connection.heard_s > SILENCE_S:
                 return
 
+    async def _sweep(self) -> None:
+        """Hang up on who dialed and says nothing: a cut network does not tell."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(PING_S)
+            for connection in list(self._in):
+                if loop.time() - connection.heard_s > SILENCE_S:
+                    _log.info("silent", peer=connection.peer)
+                    connection.close()
+
     def _answered(self, connection: _Framed, message: Message) -> None:
         """Hear on a connection that this node dialed: pongs only."""
         if not isinstance(message, Pong):
@@ -270,7 +295,6 @@ class Links:
             connection.close()
         elif isinstance(message, Hello):
             connection.peer = message.node
-            self._in = {each for each in self._in if not each.closed.is_set()} | {connection}
 
     def _stranger(self, connection: _Framed, message: Message) -> str:
         if not isinstance(message, Hello):
