@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.gateway.clustered import Clustered, Place, clustered, fund
 from tests.gateway.exchange import User, picked
+from tests.gateway.test_clients import Venue, ccxt_client
 
 from seawall.model.ids import SPOT
 
@@ -101,6 +102,32 @@ async def test_what_one_gateway_took_every_other_knows_at_once(cluster: Clustere
     own = await ask(coral, alice, "GET", "/seawall/v1/balances")
     assert picked(own, "stale", "current") == (0.0, True)
     assert own["sequence"] >= int(account.headers["x-seawall-sequence"])
+
+
+def ccxt_story(clients: list[Any]) -> None:
+    """Place at one, ask and trade at another, cancel at a third; each sees all at once."""
+    amber, blue, coral = clients
+    for client in clients:
+        client.load_markets()
+    for number in range(5):
+        order = amber.create_order("BTC/USDT", "limit", "buy", 1, 20_000 + number)
+        found = blue.fetch_order(order["id"], "BTC/USDT")
+        assert (found["status"], found["price"]) == ("open", 20_000 + number)
+        held = coral.fetch_balance()["USDT"]["used"]
+        assert held == 20_000 + number
+        assert coral.cancel_order(order["id"], "BTC/USDT")["status"] == "canceled"
+        assert amber.fetch_open_orders("BTC/USDT") == []
+        assert blue.fetch_balance()["USDT"]["used"] == 0
+
+
+async def test_ccxt_on_three_nodes_is_one_exchange(cluster: Clustered) -> None:
+    amber = cluster.places["amber"]
+    alice = await fund(amber, "alice")
+    clients = [
+        ccxt_client(Venue(place.exchange, place.server, alice, alice))
+        for place in cluster.places.values()
+    ]
+    await asyncio.to_thread(ccxt_story, clients)
 
 
 async def test_without_a_majority_nothing_old_looks_new_and_nothing_is_zero(

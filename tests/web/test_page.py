@@ -1,12 +1,21 @@
 """The first page in a real browser.  The rule: what is not current says so."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Route,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
 from tests.exchange import Exchange, running_exchange
 from tests.tools import program
 
@@ -24,6 +33,7 @@ ARGUMENTS = [
 PLAIN = Path(site.__file__).parent / "plain"
 SOME = re.compile("^[1-9]")
 PATIENCE_MS = 20_000
+CUT_OFF_MS = 1_778_113_213_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -175,6 +185,51 @@ def test_a_lost_exchange_leaves_the_last_known(exchange: Exchange, visit: Visit)
     visit.context.unroute("**/seawall/v1/markets")
     expect(page.locator("#link")).to_have_attribute("data-link", "live")
     expect(page.locator("#notice")).to_be_hidden()
+
+
+def cut_off(route: Route) -> None:
+    """Answer as a node that was cut off 12 s ago does."""
+    told = route.fetch().json()
+    told |= {"current": False, "stale": 12.5, "asOf": CUT_OFF_MS}
+    route.fulfill(json=told)
+
+
+def cut_off_socket(route: WebSocketRoute) -> None:
+    """Pass streams on, but for the status: that is a node's which was cut off."""
+    server = route.connect_to_server()
+
+    def told(message: str | bytes) -> None:
+        if "seawall@status" not in str(message):
+            route.send(message)
+            return
+        status = {"e": "seawallStatus", "state": "stale", "asOf": CUT_OFF_MS, "stale": 12.5}
+        route.send(json.dumps({"stream": "seawall@status", "data": status}))
+
+    server.on_message(told)
+
+
+def test_a_node_that_is_cut_off_shows_the_last_known(exchange: Exchange, visit: Visit) -> None:
+    """A page that is opened in the middle of it shows what was known, and of when that is."""
+    page = visit.page
+    visit.context.route("**/seawall/v1/markets", cut_off)
+    visit.context.route_web_socket(re.compile(r"/stream\?"), cut_off_socket)
+    page.goto(exchange.url)
+    expect(page.locator("#link")).to_have_attribute("data-link", "stale")
+    expect(page.locator("#notice")).to_contain_text("as last known at")
+    expect(page.locator("#notice")).to_contain_text("2026-05-07 00:20:13 UTC")
+    expect(page.locator("#asks .level .price").first).not_to_be_empty()
+    expect(page.locator("#status")).to_have_attribute("data-status", "unknown")
+    visit.picture("desktop-cut-off")
+    page.get_by_role("button", name="العربية").click()
+    expect(page.locator("#notice")).to_contain_text("آخر ما عُرف عند")
+    expect(page.locator("#notice")).to_contain_text("2026-05-07 00:20:13 UTC")
+    visit.picture("desktop-cut-off-arabic")
+    quotes = [url for url in visit.asked if "/api/v3/depth" in url]
+    assert quotes, "the book was asked for, as last known"
+    visit.context.unroute("**/seawall/v1/markets")
+    expect(page.locator("#link")).to_have_attribute("data-link", "live")
+    expect(page.locator("#notice")).to_be_hidden()
+    assert not visit.errors
 
 
 def test_the_plain_page_stands_in(exchange: Exchange, visit: Visit) -> None:

@@ -49,28 +49,38 @@ export interface Depth {
 }
 
 const PATIENCE_MS = 4_000;
+/** Quotes are wanted even where they are not the present: the page says of when they are. */
+const LAST_KNOWN = { "X-Seawall-Last-Known": "1" };
 
 async function get<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {
   const text = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)])).toString();
   const answer = await fetch(text ? `${path}?${text}` : path, {
     signal: AbortSignal.timeout(PATIENCE_MS),
     cache: "no-store",
+    headers: LAST_KNOWN,
   });
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
   return (await answer.json()) as T;
 }
 
-/** The journal's time, and every market's status at it. */
-export async function statuses(): Promise<{ asOfMs: number; bySymbol: Map<string, Status> }> {
+/** What the exchange knows: as of when, whether that is the present, every market's status. */
+export interface Known {
+  asOfMs: number;
+  current: boolean;
+  bySymbol: Map<string, Status>;
+}
+
+export async function statuses(): Promise<Known> {
   const answer = await get<{
     asOf: number;
+    current: boolean;
     markets: { symbol: string; status: string; reason: string; since: number }[];
   }>("/seawall/v1/markets");
   const bySymbol = new Map<string, Status>();
   for (const { symbol, status, reason, since } of answer.markets) {
     bySymbol.set(symbol, { status, reason, sinceMs: since });
   }
-  return { asOfMs: answer.asOf, bySymbol };
+  return { asOfMs: answer.asOf, current: answer.current, bySymbol };
 }
 
 interface Filter {

@@ -5,6 +5,8 @@ import { statuses, type Status } from "./api";
 const HEARTBEAT_MS = 2_000;
 const STALE_MS = 6_000;
 const RETRY_MS_MAX = 10_000;
+/** Who listens to it is told that a node was cut off, and not sent away. */
+const STATUS = "seawall@status";
 
 export type Message = { stream: string; data: Record<string, unknown> };
 export type LinkState = "connecting" | "live" | "stale";
@@ -24,6 +26,7 @@ export class Live {
   private streams: string[] = [];
   private heardMs = 0;
   private lastKnownMs = 0;
+  private current = true;
   private pauseMs = 500;
   private retry = 0;
 
@@ -46,7 +49,7 @@ export class Live {
     this.drop();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(
-      `${scheme}://${location.host}/stream?streams=${this.streams.join("/")}`,
+      `${scheme}://${location.host}/stream?streams=${[...this.streams, STATUS].join("/")}`,
     );
     this.socket = socket;
     socket.onopen = () => {
@@ -57,7 +60,8 @@ export class Live {
     socket.onmessage = (event: MessageEvent<string>) => {
       if (this.socket !== socket) return;
       const message = JSON.parse(event.data) as Partial<Message>;
-      if (message.stream && message.data) this.listener.onMessage(message as Message);
+      if (message.stream === STATUS) this.onStatus(message.data ?? {});
+      else if (message.stream && message.data) this.listener.onMessage(message as Message);
     };
     socket.onclose = () => {
       if (this.socket !== socket) return;
@@ -78,16 +82,25 @@ export class Live {
 
   private async beat(): Promise<void> {
     try {
-      const { asOfMs, bySymbol } = await statuses();
-      // An answer is no sign of life: only a journal that moves on is.
-      if (asOfMs > this.lastKnownMs) {
-        this.lastKnownMs = asOfMs;
+      const { asOfMs, current, bySymbol } = await statuses();
+      this.current = current;
+      // An answer is no sign of life: only a journal that moves on is, and that can be asked.
+      const moved = asOfMs > this.lastKnownMs;
+      if (moved) this.lastKnownMs = asOfMs;
+      if (moved && current) {
         this.heardMs = performance.now();
         this.listener.onStatuses(bySymbol);
       }
     } catch {
       // Silence is what `judge` looks for.
+    } finally {
+      this.judge();
     }
+  }
+
+  private onStatus(status: Record<string, unknown>): void {
+    this.current = status["state"] === "current";
+    this.lastKnownMs = Math.max(this.lastKnownMs, Number(status["asOf"]));
     this.judge();
   }
 
@@ -95,7 +108,8 @@ export class Live {
     const open = this.socket?.readyState === WebSocket.OPEN;
     const heard = this.heardMs > 0 && performance.now() - this.heardMs < STALE_MS;
     let state: LinkState = "stale";
-    if (open && heard) state = "live";
+    if (!this.current) state = "stale";
+    else if (open && heard) state = "live";
     else if (this.lastKnownMs === 0 && performance.now() < STALE_MS) state = "connecting";
     this.listener.onState(state, this.lastKnownMs);
   }

@@ -10,9 +10,12 @@ const by = (id) => document.getElementById(id);
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 let heardMs = 0;
 let asOf = 0;
+let current = true;
 
 async function get(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(4_000), cache: "no-store" });
+  // What is last known is shown too, and said to be that.
+  const headers = { "X-Seawall-Last-Known": "1" };
+  const answer = await fetch(path, { signal: AbortSignal.timeout(4_000), cache: "no-store", headers });
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
   return answer.json();
 }
@@ -55,9 +58,10 @@ async function show() {
     get(`/api/v3/depth?symbol=${symbol}&limit=20`),
     get(`/api/v3/trades?symbol=${symbol}&limit=25`),
   ]);
+  current = statuses.current;
   if (statuses.asOf > asOf) {
     asOf = statuses.asOf;
-    heardMs = performance.now();
+    if (current) heardMs = performance.now();
   }
   draw(candles);
   by("book").replaceChildren(
@@ -75,7 +79,7 @@ async function show() {
 }
 
 function judge() {
-  const stale = performance.now() - heardMs > STALE_MS;
+  const stale = !current || performance.now() - heardMs > STALE_MS;
   document.body.classList.toggle("stale", stale);
   by("notice").hidden = !stale;
   if (!stale) return;
