@@ -1,7 +1,7 @@
 """Nodes over etcd with archives: what is old leaves etcd, and a new node has it all the same."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,11 +50,15 @@ async def load(node: Node, first: int, count: int) -> None:
     await asyncio.gather(*(node.submit_spot(order(first + each)) for each in range(count)))
 
 
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not reached():  # noqa: ASYNC110  (a node tells nobody when it is ready)
+            await asyncio.sleep(0.02)
+
+
 async def listed(node: Node) -> None:
     """List a market once the node takes commands."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not node.ready:  # noqa: ASYNC110  (a node tells nobody when it is ready)
-            await asyncio.sleep(0.02)
+    await until(lambda: node.ready)
     for command in listing_commands():
         await node.submit_spot(command)
 
@@ -81,10 +85,8 @@ async def test_a_new_node_replays_archive_then_tail(etcd: EtcdCluster, tmp_path:
         assert await oldest(etcd) > 300, "the leader seals"
         async with sealed_member(file, "blue") as blue:
             assert await blue.confirm(SPOT)
-            async with asyncio.timeout(PATIENCE_S):
-                while blue.spot.sequence != amber.spot.sequence:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
-                assert digest_spot(blue.spot) == digest_spot(amber.spot)
+            await until(lambda: blue.spot.sequence == amber.spot.sequence)
+            assert digest_spot(blue.spot) == digest_spot(amber.spot)
     names = [
         {path.name for path in (tmp_path / "archives" / each / SPOT).iterdir()}
         for each in ("amber", "blue")

@@ -54,6 +54,21 @@ def locked(data: Path) -> Iterator[None]:
         yield
 
 
+def not_running(data: Path) -> None:
+    """Raise CliError if an exchange runs on the directory; nothing is written there."""
+    try:
+        handle = (data / "lock").open("r")
+    except FileNotFoundError:
+        return
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CliError(
+                f"A node runs on {data}{_holder(data)}.", "Stop it first.", Exit.UNREACHABLE
+            ) from error
+
+
 def _holder(data: Path) -> str:
     try:
         found = read_running(data)

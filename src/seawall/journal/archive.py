@@ -225,6 +225,10 @@ class Archive:
         skipped = first - segment.first
         return segment.entries[skipped : skipped + limit]
 
+    async def segments(self, cell: str) -> set[SegmentName]:
+        """Return the names of all segments of a cell that any target lists."""
+        return set(await self._refresh(cell, 1))
+
     async def hash_at(self, cell: str, sequence: int) -> bytes | None:
         """Return the chain hash of the archived batch that ends at `sequence`, if one does."""
         if sequence == 0:

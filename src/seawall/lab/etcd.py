@@ -69,6 +69,7 @@ class EtcdMember:
         timing: EtcdTiming | None = None,
         launcher: Sequence[str] = (),
         own_session: bool = False,
+        token: str = "",
     ) -> None:
         self.name = name
         self.directory = directory
@@ -81,6 +82,8 @@ class EtcdMember:
         self.launcher = tuple(launcher)
         self.own_session = own_session
         """Whether Ctrl-C at the terminal is kept from it, for whoever ends it in order."""
+        self.token = token
+        """Sets a cluster apart from an earlier one at the same addresses."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -125,6 +128,8 @@ class EtcdMember:
             "logger": "zap",
             "log-level": "warn",
         }
+        if self.token:
+            flags["initial-cluster-token"] = self.token
         if self.tls is not None:
             for side in ("", "peer-"):
                 flags[f"{side}trusted-ca-file"] = str(self.tls.ca)

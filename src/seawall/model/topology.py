@@ -77,6 +77,14 @@ class SealingTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The newest entries of each cell stay."""
 
 
+class Approver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who may approve what needs two people, such as a repair of the journal."""
+
+    name: str
+    key: str
+    """Public key in hexadecimal, as `seawall cluster approver` prints it."""
+
+
 class TlsFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Certificates; `{name}` stands for the node's or member's name."""
 
@@ -95,6 +103,7 @@ class Topology(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cell: tuple[CellPlace, ...] = ()
     archive: tuple[ArchivePlace, ...] = ()
     sealing: SealingTerms = SealingTerms()
+    approver: tuple[Approver, ...] = ()
     tls: TlsFiles | None = None
 
     def check(self) -> None:
@@ -110,6 +119,10 @@ class Topology(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ):
             _once(f"[[{what}]] name", (each.name for each in named))
         _once("address", self._addresses())
+        _once(
+            "[[approver]] name", (" ".join(each.name.casefold().split()) for each in self.approver)
+        )
+        _once("[[approver]] key", (each.key.casefold() for each in self.approver))
         providers = {provider.name for provider in self.provider}
         placed = [(place.name, place.provider) for place in self.etcd]
         placed += [(place.name, place.provider) for place in self.node]
