@@ -167,45 +167,44 @@ def hold(
     call_s: float,
     return_s: float | None,
     asked: Asked,
-    order: str = "",
-    *,
     size: int = 0,
+    *,
     done: bool = True,
     held: int = 0,
 ) -> Op:
     told = None if return_s is None else HoldTold(done=done, held=held)
-    return op(call_s, return_s, HoldAsked(asked, "me", order, size), told)
+    return op(call_s, return_s, HoldAsked(asked, "me", size), told)
 
 
 HOLDS: dict[str, tuple[bool, list[Op]]] = {
     "held and let go": (
         True,
         [
-            hold(0, 1, PLACE, "a", size=5),
-            hold(0, 1, PLACE, "b", size=7),
+            hold(0, 1, PLACE, 5),
+            hold(0, 1, PLACE, 7),
             hold(2, 3, LOOK, held=12),
-            hold(4, 5, CANCEL, "a"),
+            hold(4, 5, CANCEL, 5),
             hold(6, 7, LOOK, held=7),
-            hold(8, 9, CANCEL, "a", done=False),
+            hold(8, 9, CANCEL, 5, done=False),
         ],
     ),
     "a balance that is zero by mistake": (
         False,
-        [hold(0, 1, PLACE, "a", size=5), hold(2, 3, LOOK, held=0)],
+        [hold(0, 1, PLACE, 5), hold(2, 3, LOOK, held=0)],
     ),
     "a balance of two moments": (
         False,
         [
-            hold(0, 1, PLACE, "a", size=5),
-            hold(2, 3, CANCEL, "a"),
-            hold(4, 5, PLACE, "b", size=7),
+            hold(0, 1, PLACE, 5),
+            hold(2, 3, CANCEL, 5),
+            hold(4, 5, PLACE, 7),
             hold(6, 7, LOOK, held=12),
         ],
     ),
     "an unknown order holds or not, but stays": (
         False,
         [
-            hold(0, None, PLACE, "a", size=5),
+            hold(0, None, PLACE, 5),
             hold(1, 2, LOOK, held=5),
             hold(3, 4, LOOK, held=0),
         ],
@@ -213,8 +212,8 @@ HOLDS: dict[str, tuple[bool, list[Op]]] = {
     "an unknown cancel": (
         True,
         [
-            hold(0, 1, PLACE, "a", size=5),
-            hold(2, None, CANCEL, "a"),
+            hold(0, 1, PLACE, 5),
+            hold(2, None, CANCEL, 5),
             hold(3, 4, LOOK, held=5),
             hold(5, 6, LOOK, held=0),
         ],

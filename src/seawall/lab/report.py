@@ -34,6 +34,11 @@ class Label(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Curve(Struct, frozen=True, kw_only=True):
+    name: str
+    path: str
+
+
 class Plot(Struct, frozen=True, kw_only=True):
     """Everything the template draws, in pixels."""
 
@@ -44,6 +49,7 @@ class Plot(Struct, frozen=True, kw_only=True):
     floor: int = HEIGHT - BOTTOM
     right: int = WIDTH - 8
     area: str
+    lines: tuple[Curve, ...]
     spans: tuple[Box, ...]
     marks: tuple[Box, ...]
     times: tuple[Label, ...]
@@ -83,6 +89,18 @@ def plot(timeline: Timeline) -> Plot:
             ],
             floor,
         ),
+        lines=tuple(
+            Curve(
+                name=series.name,
+                path=_line(
+                    [
+                        (x(second + 0.5), round(floor - count * up, 1))
+                        for second, count in enumerate(series.per_second)
+                    ]
+                ),
+            )
+            for series in timeline.series
+        ),
         spans=tuple(
             Box(
                 x=x(span.from_s),
@@ -114,6 +132,10 @@ def _area(steps: list[tuple[float, float, float]], floor: int) -> str:
         path.append(f"L{left} {top}L{right} {top}")
     path.append(f"L{steps[-1][1]} {floor}Z")
     return "".join(path)
+
+
+def _line(points: list[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{across} {down}" for across, down in points) if points else ""
 
 
 def _times(duration_s: float) -> list[int]:

@@ -12,9 +12,6 @@ from typing import Final
 
 from msgspec import Struct
 
-Holds = frozenset[tuple[str, int]]
-"""Open orders of an account, and what each holds."""
-
 
 class Asked(StrEnum):
     PLACE = "place"
@@ -117,8 +114,8 @@ class HoldAsked(Struct, frozen=True):
 
     asked: Asked
     account: str
-    order: str = ""
     hold: int = 0
+    """Of the order that is placed or canceled."""
 
 
 class HoldTold(Struct, frozen=True):
@@ -129,24 +126,22 @@ class HoldTold(Struct, frozen=True):
 
 
 class HeldBalance:
-    """What an account's open orders hold, if nobody but the account itself changes them."""
+    """What an account's open orders hold together, if nobody but the account changes that.
 
-    initial: Final[Holds] = frozenset()
+    Whether an order was there to be canceled is `OrderLife`'s to judge.
+    """
 
-    def step(self, state: Holds, asked: HoldAsked, told: HoldTold | None) -> Iterator[Holds]:
+    initial: Final = 0
+
+    def step(self, state: int, asked: HoldAsked, told: HoldTold | None) -> Iterator[int]:
+        done = told is None or told.done
         match asked.asked:
             case Asked.PLACE:
-                if told is not None and not told.done:
-                    yield state
-                else:
-                    yield state | {(asked.order, asked.hold)}
+                yield state + asked.hold if done else state
             case Asked.CANCEL:
-                rest = frozenset(each for each in state if each[0] != asked.order)
-                # It did something exactly if the order was there.
-                if told is None or told.done == (rest != state):
-                    yield rest
+                yield state - asked.hold if done else state
             case Asked.LOOK:
-                if told is None or told.held == sum(hold for _, hold in state):
+                if told is None or told.held == state:
                     yield state
 
 

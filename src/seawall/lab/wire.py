@@ -27,6 +27,16 @@ class BrokenError(Exception):
 class Answer(Struct, frozen=True):
     status: int
     body: bytes
+    head: bytes = b""
+    """The status line and the headers."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return a header's value; `name` in small letters."""
+        for line in self.head.split(b"\r\n")[1:]:
+            found, _, value = line.partition(b":")
+            if found.lower() == name:
+                return value.strip()
+        return None
 
     def json(self) -> Any:
         return msgspec.json.decode(self.body)
@@ -109,7 +119,7 @@ class Connection:
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
         length = _content_length(head)
-        return Answer(status, await reader.readexactly(length))
+        return Answer(status, await reader.readexactly(length), head)
 
 
 def _content_length(head: bytes) -> int:

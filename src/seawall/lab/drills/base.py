@@ -23,6 +23,8 @@ class DrillOptions(Struct, frozen=True, kw_only=True):
     rounds: int = 10
     withdrawals: int | None = None
     """None: as many as the rounds need."""
+    fault: str = ""
+    """Of the provider-loss drill; empty: each in turn."""
     seed: int | None = None
     """None takes a fresh one, which the report names."""
 
@@ -58,6 +60,15 @@ class Table(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    shown: bool = False
+    """Whether the command line shows it as well."""
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """A part of what is counted, drawn as a line of its own."""
+
+    name: str
+    per_second: tuple[int, ...]
 
 
 class Timeline(Struct, frozen=True, kw_only=True):
@@ -66,6 +77,7 @@ class Timeline(Struct, frozen=True, kw_only=True):
     duration_s: float
     per_second: tuple[int, ...] = ()
     counted: str = "acknowledged commands per second"
+    series: tuple[Series, ...] = ()
     spans: tuple[Span, ...] = ()
     marks: tuple[Mark, ...] = ()
 
@@ -100,6 +112,10 @@ class DrillReport(Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
+class DrillError(Exception):
+    """The drill cannot be held here; the message says what is missing."""
+
+
 DrillRun = Callable[[DrillOptions, Path, Progress], Awaitable[DrillReport]]
 
 
@@ -110,6 +126,8 @@ class Drill(Struct, frozen=True, kw_only=True):
     summary: str
     run: DrillRun
     """Takes the options, a directory for its files, and whom to tell how far it is."""
+    rounds: int = 10
+    """Unless told otherwise."""
 
     async def perform(
         self, options: DrillOptions, out: Path, progress: Progress = quiet
