@@ -214,7 +214,6 @@ def _promises(
     seen: Seen, numbers: dict[str, Any], wrong: dict[str, list[str]]
 ) -> tuple[Promise, ...]:
     asked = not seen.failure
-    unwell = [loss for loss in seen.losses if loss.well_s is None]
 
     def promise(name: str, evidence: str, *, held: bool) -> Promise:
         return Promise(
@@ -262,14 +261,19 @@ def _promises(
             f" node ended in; {_few(seen.replicas.said)}.",
             held=seen.replicas.equal,
         ),
-        Promise(
-            name="It went on, and every provider came back, by itself",
-            held=asked and not unwell,
-            evidence=seen.failure
-            or f"{len(seen.losses)} losses, {len(unwell)} of them without a way back; the longest"
-            f" time without a write was {numbers['write_gap_s']} s, without a cancel's receipt"
-            f" {numbers['cancel_gap_s']} s, etcd's own {numbers['etcd_gap_s']} s.",
-        ),
+        _came_back(seen, numbers),
+    )
+
+
+def _came_back(seen: Seen, numbers: dict[str, Any]) -> Promise:
+    unwell = [loss for loss in seen.losses if loss.well_s is None]
+    return Promise(
+        name="It went on, and every provider came back, by itself",
+        held=not seen.failure and not unwell,
+        evidence=seen.failure
+        or f"{len(seen.losses)} losses, {len(unwell)} of them without a way back; the longest"
+        f" time without a write was {numbers['write_gap_s']} s, without a cancel's receipt"
+        f" {numbers['cancel_gap_s']} s, etcd's own {numbers['etcd_gap_s']} s.",
     )
 
 
