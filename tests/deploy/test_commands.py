@@ -1,0 +1,142 @@
+"""What deploy/ tells programs to do, they can: options, settings, topologies, units, YAML."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.deploy.tools import DEPLOY, PROVIDERS, documents
+from tests.tools import program
+
+from seawall.cli.configuration import load
+from seawall.cli.main import app
+from seawall.model.topology import split_address
+from seawall.node.topology_file import read_topology
+
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TOPOLOGIES = sorted((DEPLOY / "topology").glob("*.toml"))
+OPTION = re.compile(r"--([a-z][a-z-]+)")
+
+
+def _objects() -> list[dict[str, Any]]:
+    return [
+        each
+        for path in (DEPLOY / "kubernetes" / "base").glob("*.yaml")
+        for each in documents(path.read_text("utf-8"))
+    ]
+
+
+def _commands(of: str) -> dict[str, str]:
+    """Return each command line in deploy/ that runs etcd or a node, by where it stands."""
+    found: dict[str, str] = {}
+    for path in (DEPLOY / "compose").glob("*.yaml"):
+        for name, service in yaml.safe_load(path.read_text("utf-8"))["services"].items():
+            if name.endswith(of):
+                found[f"{path.name}: {name}"] = " ".join(service["command"])
+    for each in _objects():
+        if each["kind"] == "StatefulSet" and each["metadata"]["name"] == of:
+            (container,) = each["spec"]["template"]["spec"]["containers"]
+            found["kubernetes"] = " ".join([*container.get("command", ()), *container["args"]])
+    for path in UNITS:
+        if path.stem.endswith(of):
+            text = path.read_text("utf-8").replace("\\\n", " ")
+            (found[path.name],) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    return found
+
+
+def test_nodes_are_started_with_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    reference = app.generate_docs(output_format="markdown")
+    section = reference.partition("\n## seawall node\n")[2].partition("\n### ")[0]
+    known = set(OPTION.findall(section))
+    assert {"topology", "name"} <= known
+    commands = _commands("node")
+    assert len(commands) == 6
+    for where, command in commands.items():
+        assert re.search(r"(^|/seawall )node ", command), where
+        given = set(OPTION.findall(command))
+        assert given <= known, where
+        assert given == {"topology", "name", "config", "data"}, where
+
+
+def test_etcd_is_started_with_options_that_exist() -> None:
+    told = subprocess.run([program("etcd"), "--help"], check=True, capture_output=True, text=True)
+    known = set(OPTION.findall(told.stdout + told.stderr))
+    commands = _commands("etcd")
+    assert len(commands) == 6
+    for where, command in commands.items():
+        assert set(OPTION.findall(command)) <= known, where
+        for option in ("pre-vote=true", "quota-backend-bytes=2147483648", "data-dir="):
+            assert f"--{option}" in command, where
+        if "rehearsal" not in where:
+            for option in ("client-cert-auth=true", "peer-client-cert-auth=true"):
+                assert f"--{option}" in command, where
+
+
+def test_etcd_is_the_same_wherever_it_really_runs() -> None:
+    """Compose, Kubernetes and systemd start one cluster: they may be mixed among providers."""
+    real = {where: text for where, text in _commands("etcd").items() if "rehearsal" not in where}
+    assert len(real) == 3
+    of_place = {"data-dir", "name", "cert-file", "key-file", "peer-cert-file", "peer-key-file"}
+    options = [
+        {
+            name: re.sub(r"\$[({]\w+(:[^)}]*)?[)}]", "NAME", value)
+            for name, value in re.findall(r"--([a-z-]+)=(\S+)", text)
+            if name not in of_place
+        }
+        for text in real.values()
+    ]
+    assert options[0] == options[1] == options[2]
+
+
+@pytest.mark.parametrize("path", [path for path in TOPOLOGIES if path.stem != "node"], ids=str)
+def test_topologies_are_whole(path: Path) -> None:
+    topology = read_topology(path).topology
+    assert [provider.name for provider in topology.provider] == list(PROVIDERS)
+    assert len({place.provider for place in topology.archive}) >= 2
+    assert len({place.prefer[0] for place in topology.cell}) == 3
+    if path.stem == "topology":
+        assert topology.tls is not None
+        commands = _commands("etcd").values()
+        for place in topology.etcd:
+            host, port = split_address(place.peer)
+            assert any(f"{place.name}=https://{host}:{port}" in text for text in commands)
+
+
+def test_settings_of_nodes_are_settings() -> None:
+    configuration = load(DEPLOY / "topology" / "node.toml", {})
+    assert configuration.node.listen == "0.0.0.0"  # noqa: S104  (what a container listens on)
+    assert not configuration.exchange.demo
+    assert configuration.log.to == "stderr"
+
+
+def test_units_are_understood() -> None:
+    verify = program("systemd-analyze")
+    for path in UNITS:
+        told = subprocess.run(
+            [verify, "verify", str(path)], check=False, capture_output=True, text=True
+        )
+        problems = [
+            line
+            for line in told.stderr.splitlines()
+            # The programs are where they are deployed, not here.
+            if path.name in line and "is not executable" not in line
+        ]
+        assert not problems
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_units_have_no_rights_to_spare(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="):
+        assert line in lines
+    assert any(line.startswith("User=") and line != "User=root" for line in lines)
+    assert any(line.startswith("Restart=") for line in lines)
+
+
+def test_yaml_is_well_written() -> None:
+    linter = program("yamllint", str(Path(sys.executable).parent / "yamllint"))
+    configuration = Path(__file__).parent / ".yamllint"
+    subprocess.run([linter, "--strict", "-c", str(configuration), str(DEPLOY)], check=True)
