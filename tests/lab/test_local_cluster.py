@@ -9,7 +9,7 @@ from tests.tools import program
 
 from seawall.lab.etcd import EtcdTiming
 from seawall.lab.local_cluster import LocalCluster
-from seawall.lab.local_provider import ClusterError
+from seawall.lab.local_state import ClusterError
 from seawall.lab.netns import can_make_namespaces
 from seawall.lab.wire import BrokenError, Key
 from seawall.model.ids import SPOT

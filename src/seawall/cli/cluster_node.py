@@ -98,8 +98,8 @@ async def run_node(
         link_tls=_link_tls(file.tls(name)),
     )
     with locked(plan.data):
-        logs = log.set_up(configuration.log, plan.data)
         _check_secrets(plan.data)
+        logs = log.set_up(configuration.log, plan.data)
         stop = stop_event()
         async with AsyncExitStack() as stack:
             client = EtcdClient(etcd_settings(file, plan.place))

@@ -20,10 +20,11 @@ from seawall.cli.exchange import stop_event
 from seawall.cli.main import version
 from seawall.cli.output import CliError, Exit, human, print_json
 from seawall.gateway.sealing import write_private
-from seawall.lab.cluster_control import DOWN, Ask, controlled, tell
+from seawall.lab.cluster_control import DOWN, Ask, tell
+from seawall.lab.cluster_owner import controlled
 from seawall.lab.etcd import EtcdLabError
-from seawall.lab.local_cluster import LocalCluster, clean_up, read_state
-from seawall.lab.local_provider import ClusterError
+from seawall.lab.local_cluster import LocalCluster, clean_up
+from seawall.lab.local_state import ClusterError, read_state
 from seawall.lab.netns import NetworkError
 from seawall.lab.small_disk import DiskError
 from seawall.model.topology import TopologyError

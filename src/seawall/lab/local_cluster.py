@@ -6,14 +6,12 @@ docs/operating/cluster.md.
 """
 
 import asyncio
-import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from seawall.gateway.operator import TOKEN_FILE
 from seawall.gateway.secrets import make_secrets, share_secrets
@@ -23,7 +21,8 @@ from seawall.lab.cluster_watch import ClusterWatch, ProviderStatus
 from seawall.lab.etcd import EtcdLabError, EtcdMember, EtcdTiming, find_etcd
 from seawall.lab.exchange_process import environment
 from seawall.lab.local_process import Birth, birth, end_for_certain
-from seawall.lab.local_provider import ClusterError, LocalNode, LocalProvider
+from seawall.lab.local_provider import LocalNode, LocalProvider
+from seawall.lab.local_state import STATE_FILE, ClusterError, ClusterState, read_state
 from seawall.lab.local_topology import FILE, Place, network_number, take_place
 from seawall.lab.netns import Network, NetworkError, can_make_namespaces
 from seawall.lab.small_disk import SmallDisk
@@ -34,19 +33,7 @@ from seawall.node.topology_file import TopologyFile, read_topology
 START_S: Final = 120.0
 POLL_S: Final = 0.05
 ASK_S: Final = 2.0
-STATE_FILE: Final = "cluster.json"
 LOOPBACK: Final = "127.0.0.1"
-
-
-class ClusterState(Struct, frozen=True, kw_only=True):
-    """What `cluster.json` says."""
-
-    owner: Birth
-    """Whoever runs the cluster, and takes faults by its socket."""
-    socket: str
-    namespaces: dict[str, str]
-    gateways: dict[str, str]
-    processes: dict[str, Birth]
 
 
 class LocalCluster:
@@ -315,7 +302,9 @@ class LocalCluster:
         """Return the addresses that a node's or member's certificate names."""
         addresses = [each.client for each in self.topology.etcd if each.name == name]
         addresses += [each.peer for each in self.topology.node if each.name == name]
-        return [split_address(address)[0] for address in addresses]
+        hosts = [split_address(address)[0] for address in addresses]
+        # etcd holds a peer's certificate against the address that it dials from.
+        return hosts if self.network else [*hosts, LOOPBACK]
 
     async def _serves(self, name: str) -> bool:
         found = await self.ask(name)
@@ -351,13 +340,6 @@ class LocalCluster:
             )
         for left in state.processes.values():
             end_for_certain(left)
-
-
-def read_state(directory: Path) -> ClusterState | None:
-    """Return what `cluster.json` says; None if no cluster was left or runs there."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((directory / STATE_FILE).read_bytes(), type=ClusterState)
-    return None
 
 
 async def clean_up(directory: Path) -> int:

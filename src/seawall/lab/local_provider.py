@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from seawall.lab.etcd import EtcdMember
 from seawall.lab.local_process import LocalProcess
+from seawall.lab.local_state import ClusterError
 from seawall.lab.netns import NetworkError
 from seawall.lab.small_disk import SmallDisk
 
 if TYPE_CHECKING:
     from seawall.lab.local_cluster import LocalCluster
 
+__all__ = ["ClusterError", "LocalNode", "LocalProvider"]
+
 STOP_S: Final = 30.0
 MEMBER_STOP_S: Final = 1.0
 RUN_SHARE: Final = 0.25
 """Of the delay, how long a slow provider runs between two stops."""
-
-
-class ClusterError(Exception):
-    """The cluster did not do what it was asked to; the message says why."""
 
 
 class LocalNode:

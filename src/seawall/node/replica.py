@@ -175,6 +175,9 @@ class Replica:
                 if self._now_s() - looked_s > ABSENT_S:
                     # Every wait here is shorter: this process was stopped meanwhile.
                     self.leadership.on_absence(self._now_s())
+                if tail.done():
+                    # An entry that cannot be applied ends this replica; it never leads again.
+                    break
                 if self.current_s is not None and self.leadership.campaigns(self._now_s()):
                     return
                 if self._stalls(end):

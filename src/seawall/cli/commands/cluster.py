@@ -269,7 +269,7 @@ def _say(document: dict[str, Any], words: str, *, as_json: bool) -> None:
 
 def _tell(data: Path, ask: "Ask") -> "Told":
     from seawall.lab.cluster_control import tell
-    from seawall.lab.local_provider import ClusterError
+    from seawall.lab.local_state import ClusterError
 
     try:
         return asyncio.run(tell(data, ask))

@@ -48,7 +48,8 @@ def run(
 
     file = load_topology(topology)
     try:
-        folder = data or file.data(name)
+        folder = file.data(name) if data is None else data
+        file.topology.find_node(name)
     except TopologyError as error:
         raise CliError(str(error), "Name a node of the topology.", Exit.USAGE) from None
     configuration = load(config, os.environ | {"SEAWALL__EXCHANGE__DATA": str(folder)})
