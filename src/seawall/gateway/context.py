@@ -61,8 +61,8 @@ class Context:
         for long as well; one whose journal is full still knows all that ever happened.
         """
         node = self.node
-        if self.clustered:
-            return node.as_of(cell).fresh
+        if node.membership is not None:
+            return not node.membership.replicas[cell].failed and node.as_of(cell).fresh
         if not node.ready:
             health = next(each for each in node.health().cells if each.cell == cell)
             if health.status != "leading":
@@ -92,15 +92,26 @@ class Context:
         it all the time, and will know when it answers again.
         """
         node = self.node
-        membership = node.membership
+        self.need_sound(cells)
         for cell in cells:
-            if membership is not None and membership.replicas[cell].failed:
-                # Its state is in doubt: that is not even last known.
-                raise errors.unavailable()
             as_of = node.as_of(cell)
             if not (as_of.quorum or as_of.fresh) or not await node.confirm(cell):
                 return False
         return True
+
+    def need_sound(self, cells: tuple[str, ...]) -> None:
+        """Refuse to tell of a cell whose state is in doubt: that is not even last known."""
+        membership = self.node.membership
+        if membership is not None and any(membership.replicas[cell].failed for cell in cells):
+            raise errors.unavailable()
+
+    def sequence(self, cells: tuple[str, ...]) -> int:
+        """Return how far the first of the cells is here; the spot cell if there is none."""
+        node = self.node
+        cell = cells[0] if cells else SPOT
+        if cell == SPOT:
+            return node.spot.sequence
+        return node.funding.sequence if cell == FUNDING else node.identity.sequence
 
     def freshness(self, cells: tuple[str, ...], *, current: bool | None = None) -> Freshness:
         """Return what an answer from these cells is true of; unless told, whether it is current."""
@@ -183,6 +194,9 @@ class Security(StrEnum):
     WITHDRAW = "WITHDRAW"
     """Signed, with the `withdraw` permission."""
 
+
+COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM, Security.WITHDRAW})
+"""What changes something, or may."""
 
 PERMISSIONS: Mapping[Security, str] = {
     Security.USER_DATA: "read",

@@ -41,7 +41,8 @@ in the last column are also offered over `/ws-api/v3`, under that name.
 - **`X-Seawall-Command-Id`** on a call that changes orders makes it happen at most once, across
   retries and restarts: a repeat is answered with the present state of what the first one did. Over
   sockets it is `commandId`, beside `id` and `method`; a user's ids are the same over both.
-- **`X-Seawall-Sequence`** of an answer: every entry of the journal up to this one is in it. From
+- **`X-Seawall-Sequence`** of an answer: every entry of the journal up to this one is in it (the
+  funding cell's where it tells of that, else the spot cell's). From
   the answer to a question, streams [go on](streams.md#going-on-where-one-left-off).
 - **What may be old.** A node of a cluster asks the journal before it answers what is a user's own.
   If the journal does not answer, it tells what it knew last: `X-Seawall-As-Of` (the moment; the

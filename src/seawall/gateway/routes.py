@@ -12,6 +12,7 @@ import structlog
 from seawall.gateway import errors
 from seawall.gateway.auth import without_signature
 from seawall.gateway.context import (
+    COMMANDS,
     PERMISSIONS,
     Caller,
     Context,
@@ -42,8 +43,17 @@ class Request:
     """What the hot path needs of one request's head."""
 
     __slots__ = (
-        "api_key", "body_bytes", "chunked", "command_id", "ip", "last_known", "query", "unit",
-        "used_weight", "user_id",
+        "api_key",
+        "body_bytes",
+        "chunked",
+        "command_id",
+        "ip",
+        "last_known",
+        "query",
+        "sequence",
+        "unit",
+        "used_weight",
+        "user_id",
     )  # fmt: skip
 
     def __init__(self, scope: Scope) -> None:
@@ -57,6 +67,7 @@ class Request:
         self.body_bytes = 0
         self.chunked = False
         self.user_id = 0
+        self.sequence = -1
         self.used_weight = -1
         for name, value in scope["headers"]:
             if name == b"x-mbx-apikey":
@@ -98,7 +109,7 @@ class Rest:
             failed = errors.internal()
             status, body = failed.status, encode_json(failed.body())
         headers = [_JSON, (b"content-length", b"%d" % len(body)), *extra]
-        self._add_freshness(headers, method, freshness, status)
+        self._add_freshness(headers, method, request, freshness, status)
         self._add_counts(headers, method, request)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -122,6 +133,7 @@ class Rest:
             await context.learn_key(request.api_key)
         caller = self._caller(method, request, values, body, now_ns)
         request.user_id = caller.user_id
+        request.sequence = context.sequence(method.cells)
         return await call(context, method, caller, params, last_known=request.last_known)
 
     async def _read_body(self, request: Request, receive: Receive) -> bytes:
@@ -184,14 +196,21 @@ class Rest:
         return extra
 
     def _add_freshness(
-        self, headers: list[Header], method: Method, freshness: Freshness | None, status: int
+        self,
+        headers: list[Header],
+        method: Method,
+        request: Request,
+        freshness: Freshness | None,
+        status: int,
     ) -> None:
         """Say up to which entry everything is in the answer and, if that may be old, of when."""
         context = self._context
         if freshness is None and context.clustered and status == errors.UNAVAILABLE:
             freshness = context.freshness(method.cells or (SPOT,))
         if freshness is None:
-            sequence = context.node.spot.sequence
+            sequence = request.sequence
+            if sequence < 0 or method.security in COMMANDS:
+                sequence = context.sequence(method.cells)
         else:
             sequence = freshness.sequence
             if not freshness.current:

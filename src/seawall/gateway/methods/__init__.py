@@ -6,7 +6,7 @@ A transport finds its `Method`, counts its weight, authenticates the caller, the
 from collections.abc import Mapping
 
 from seawall.gateway import errors
-from seawall.gateway.context import Caller, Context, Method, Security
+from seawall.gateway.context import COMMANDS, Caller, Context, Method, Security
 from seawall.gateway.errors import ApiError
 from seawall.gateway.freshness import Answer, Freshness
 from seawall.gateway.methods.catalogue import ALL
@@ -21,7 +21,6 @@ ROUTES: Mapping[str, Method] = {route: method for method in ALL for route in met
 WS_METHODS: Mapping[str, Method] = {method.name: method for method in ALL if method.websocket}
 """Those that `/ws-api/v3` offers."""
 
-_COMMANDS = frozenset({Security.TRADE, Security.USER_STREAM, Security.WITHDRAW})
 _AUTHENTICATION = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
 _OF_THE_PRESENT = range(-2999, -1999)
 """Codes that tell how things stand, such as -2013, that there is no such order; others tell what is
@@ -51,7 +50,7 @@ async def _carry_out(
         refuse_unread(method, params)
     if method.order_count:
         context.throttle.admit_orders(caller.user_id, method.order_count, context.now_ns())
-    is_command = method.security in _COMMANDS
+    is_command = method.security in COMMANDS
     freshness: Freshness | None = None
     try:
         if is_command or not method.cells:
@@ -86,6 +85,7 @@ async def _freshness(context: Context, method: Method, *, last_known: bool) -> F
                 context.need_current(cell)
         return context.freshness(method.cells) if method.dated else None
     if method.security is Security.NONE:
+        context.need_sound(method.cells)
         found = context.freshness(method.cells)
         if method.quotes and not found.current and not last_known:
             raise errors.not_current(found.words())

@@ -175,6 +175,7 @@ METHODS = (
         params=frozenset(
             {"coin", "network", "address", "amount", "withdrawOrderId", "walletType", "addressTag"}
         ),
+        cells=(FUNDING,),
         summary="Asks for a withdrawal; the address gets the amount less the fee. A"
         " `withdrawOrderId` takes effect once. `walletType`: 1 from the funding wallet, 0 from the"
         " spot wallet; without it, from the funding wallet, and from spot what is missing there.",
