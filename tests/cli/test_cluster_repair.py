@@ -4,8 +4,10 @@ import asyncio
 import shutil
 from contextlib import AsyncExitStack
 from copy import copy
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from aetcd import rpc
 from msgspec.structs import replace
@@ -23,6 +25,9 @@ from seawall.cli.cluster_repair import (
     phrase,
     survey,
 )
+from seawall.cli.commands import cluster_repair as commands
+from seawall.cli.commands import journal as journal_commands
+from seawall.cli.output import CliError
 from seawall.journal.etcd import EtcdJournal
 from seawall.journal.etcd_client import EtcdClient, EtcdError
 from seawall.journal.etcd_rows import Batch, Keys
@@ -79,6 +84,19 @@ class Wreck:
     def approve(self, person: str, key: str = "") -> None:
         plan = self.work.plan()
         approve(self.file, self.work, person, self.key(key or person), phrase(plan))
+
+    def write_topology(self) -> Path:
+        """Write the topology as operators have it."""
+        lines = [f'name = "{self.file.topology.name}"']
+        for table, rows in msgspec.to_builtins(self.file.topology).items():
+            for row in rows if isinstance(rows, (list, tuple)) else []:
+                lines.append(f"[[{table}]]")
+                lines += [
+                    f"{key} = {msgspec.json.encode(value).decode()}" for key, value in row.items()
+                ]
+        path = self.folder / "topology.toml"
+        path.write_text("\n".join(lines), "utf-8")
+        return path
 
     def copied(self, folder: Path) -> "Wreck":
         """Return the same, on directories of its own."""
@@ -218,6 +236,47 @@ async def _refused(old: EtcdMember) -> None:
             await client.call("Range", rpc.RangeRequest(key=b"x"), total_s=3.0)
     finally:
         await client.close()
+
+
+def test_the_commands_lead_through_it(wreck: Wreck, capfd: pytest.CaptureFixture[str]) -> None:
+    path = wreck.write_topology()
+    repair = partial(commands.repair, topology=path, work=wreck.work.folder)
+    agree = partial(commands.approve, topology=path, work=wreck.work.folder)
+    sources = one_node(wreck)
+    node = (f"amber={sources.nodes['amber']}",)
+    assert repair(node=node) == 1
+    told = capfd.readouterr().out
+    assert "refused node/blue; name it, or say with --lost" in told
+    assert repair(node=node, lost=sources.lost) == 0
+    told = capfd.readouterr().out
+    plan = wreck.work.plan()
+    assert phrase(plan) in told
+    for person in ("Ann", "Ben"):
+        key = wreck.key(person)
+        with pytest.raises(CliError, match="type exactly"):
+            agree(person=person, key=key, confirm="yes")
+        assert agree(person=person, key=key, confirm=phrase(plan)) == 0
+    assert "approved by: Ann, Ben" in capfd.readouterr().out.replace("Ben, Ann", "Ann, Ben")
+    with pytest.raises(CliError, match="all members of the new cluster must run"):
+        repair(apply=True)
+    new = asyncio.run(wreck.new_etcd())
+    try:
+        assert repair(apply=True) == 0
+        assert "is done" in capfd.readouterr().out
+        assert journal_commands.verify(topology=path, json=True) == 0
+        report = msgspec.json.decode(capfd.readouterr().out)
+        sequences = {cell["cell"]: cell["entries"] for cell in report["cells"]}
+        assert sequences == {cell.cell: cell.lead_sequence for cell in plan.cells}
+        # A cluster that answers is not repaired.
+        with pytest.raises(CliError, match="needs no repair"):
+            commands.repair(topology=path, work=wreck.folder / "again", node=node)
+        # A copy too few of what etcd forgot is a finding.
+        archived = Path(wreck.file.archives()[0]) / SPOT
+        next(archived.iterdir()).unlink()
+        assert journal_commands.verify(topology=path) == 1
+        assert "not in 2 whole copies" in capfd.readouterr().out
+    finally:
+        asyncio.run(new.stop())
 
 
 async def test_two_people_have_to_agree_to_one_plan(wreck: Wreck) -> None:

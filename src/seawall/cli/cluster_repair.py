@@ -44,7 +44,7 @@ from seawall.node.repair_sources import (
 from seawall.node.topology_file import TopologyFile
 
 STEPS: Final = ("checked", "guarded", "written", "verified", "opened", "recorded")
-ANSWER_S: Final = 3.0
+ANSWER_S: Final = 2.0
 _FAULTS: Final = (BaseError, OSError)
 
 
@@ -298,7 +298,7 @@ async def still_answers(client: EtcdClient) -> str:
         try:
             head = await EtcdJournal(client, cell, answer_s=ANSWER_S).head()
         except JournalError:
-            continue
+            return ""
         if head != EMPTY:
             return f"{cell} answers and ends at {head.sequence}"
     return ""

@@ -1,4 +1,4 @@
-"""Verification of a data directory.  The rule: believe the journal alone, and change no byte.
+"""Verification of a data directory or a cluster.  The rule: believe the journal, change no byte.
 
 Each cell is replayed from its first entry: chain, checkpoints, invariants.  The views are rebuilt
 from the same entries in a temporary directory and compared with the live ones, row by row.
@@ -6,6 +6,7 @@ from the same entries in a temporary directory and compared with the live ones, 
 
 import sqlite3
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from msgspec import Struct, structs
 
 from seawall.core.funding_state import FundingState
 from seawall.core.spot_state import SpotState
-from seawall.journal.port import JournalError
+from seawall.journal.port import Journal, JournalError
 from seawall.journal.sqlite import SqliteJournal
 from seawall.journal.verify import ChainWalk
 from seawall.lib.invariants import InvariantError
@@ -28,6 +29,9 @@ from seawall.node.errors import ReplayError
 from seawall.node.replay import Progress, replay
 from seawall.views.compare import HistoryMissingError, compare_views, read_watermark
 from seawall.views.views import Views
+
+Open = Callable[[str], Awaitable[Journal]]
+"""Opens a cell's journal; whoever asked closes it."""
 
 
 class CellVerified(Struct, frozen=True, kw_only=True):
@@ -58,15 +62,35 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 
 async def verify_data(data: Path, progress: Progress | None = None) -> VerifyReport:
     """Replay everything in `data` and compare; a running exchange is verified up to now."""
-    found = {IDENTITY: await _verify_cell(data, identity_cell(), progress, None)}
-    funding, spot = funding_cell(), spot_cell()
-    if FUNDING in cells_of(data):
-        found[FUNDING] = await _verify_cell(data, funding, progress, None)
+
+    async def open_read_only(cell: str) -> Journal:
+        path = data / "journal" / f"{cell}.sqlite"
+        return await SqliteJournal.open(path, cell, read_only=True)
+
     with tempfile.TemporaryDirectory(prefix="seawall-verify-") as name:
         rebuild = ViewsRebuild(data, Path(name))
-        found[SPOT] = await _verify_cell(data, spot, progress, rebuild)
+        return await _verify(open_read_only, cells_of(data), progress, rebuild)
+
+
+async def verify_journals(open_journal: Open, progress: Progress | None = None) -> VerifyReport:
+    """Replay the journals of all cells, wherever they are, up to now."""
+    return await _verify(open_journal, CELLS, progress, None)
+
+
+async def _verify(
+    open_journal: Open,
+    names: Sequence[str],
+    progress: Progress | None,
+    rebuild: "ViewsRebuild | None",
+) -> VerifyReport:
+    found = {IDENTITY: await _verify_cell(open_journal, identity_cell(), progress, None)}
+    funding, spot = funding_cell(), spot_cell()
+    if FUNDING in names:
+        found[FUNDING] = await _verify_cell(open_journal, funding, progress, None)
+    found[SPOT] = await _verify_cell(open_journal, spot, progress, rebuild)
     if all(cell.replayed for cell in found.values()):
-        for name, problems in (await _between(data, funding, spot)).items():
+        between = await _between(open_journal, funding, spot, has_funding=FUNDING in names)
+        for name, problems in between.items():
             if problems:
                 told = [*found[name].problems, *problems]
                 found[name] = structs.replace(found[name], ok=False, problems=told)
@@ -75,21 +99,21 @@ async def verify_data(data: Path, progress: Progress | None = None) -> VerifyRep
 
 
 async def _between(
-    data: Path, funding: Cell[FundingState], spot: Cell[SpotState]
+    open_journal: Open, funding: Cell[FundingState], spot: Cell[SpotState], *, has_funding: bool
 ) -> dict[str, list[str]]:
     """Return how the cells contradict each other, told of the one that lacks what the other knows.
 
     Funding was read before spot, and is read again up to now: each is once the later one.
     """
     later_spot = disagreements(sight_of_funding(funding.state), sight_of_spot(spot.state))
-    if FUNDING in cells_of(data):
+    if has_funding:
         try:
-            await _read_on(data, funding)
+            await _read_on(open_journal, funding)
         except (JournalError, ReplayError, InvariantError) as error:
             return {SPOT: later_spot, FUNDING: [str(error)]}
     later_funding = disagreements(sight_of_spot(spot.state), sight_of_funding(funding.state))
     more = [problem for problem in later_funding if problem not in later_spot]
-    if FUNDING not in cells_of(data):
+    if not has_funding:
         return {SPOT: [*later_spot, *more]}
     return {SPOT: later_spot, FUNDING: more}
 
@@ -100,9 +124,9 @@ def cells_of(data: Path) -> list[str]:
     return [name for name in CELLS if name != FUNDING or any(journals.glob(f"{name}.*"))]
 
 
-async def _read_on(data: Path, cell: Cell[Any]) -> None:
+async def _read_on(open_journal: Open, cell: Cell[Any]) -> None:
     """Apply what came to the cell's journal meanwhile."""
-    journal = await _open_read_only(data, cell.name)
+    journal = await open_journal(cell.name)
     try:
         await replay(cell, journal, Checkpoints(cell, limits.CHECKPOINT_ENTRIES))
     finally:
@@ -143,14 +167,17 @@ class ViewsRebuild:
 
 
 async def _verify_cell(
-    data: Path, cell: Cell[Any], progress: Progress | None, rebuild: ViewsRebuild | None
+    open_journal: Open,
+    cell: Cell[Any],
+    progress: Progress | None,
+    rebuild: ViewsRebuild | None,
 ) -> CellVerified:
     walk = ChainWalk()
     checkpoints = Checkpoints(cell, limits.CHECKPOINT_ENTRIES)
     problems: list[str] = []
     epoch, broken, replayed = 0, False, False
     try:
-        journal = await _open_read_only(data, cell.name)
+        journal = await open_journal(cell.name)
         try:
             listener = None if rebuild is None else rebuild.on_entry
             head = await replay(
@@ -181,10 +208,6 @@ async def _verify_cell(
         views_at=None if rebuild is None else rebuild.stands_at,
         problems=problems,
     )
-
-
-async def _open_read_only(data: Path, name: str) -> SqliteJournal:
-    return await SqliteJournal.open(data / "journal" / f"{name}.sqlite", name, read_only=True)
 
 
 def _copy_history(data: Path, target: Path) -> None:

@@ -17,7 +17,6 @@ from seawall.cli.output import CliError, Exit, human, print_json
 
 if TYPE_CHECKING:
     from seawall.cli.cluster_repair import Work
-    from seawall.journal.etcd_client import EtcdClient
     from seawall.node.repair import RepairPlan
     from seawall.node.topology_file import TopologyFile
 
@@ -157,6 +156,7 @@ def _survey(
     accepts_loss: bool,
 ) -> "RepairPlan":
     from seawall.cli.cluster_repair import RepairError, Sources, still_answers, survey
+    from seawall.cli.cluster_verify import any_client
     from seawall.cli.running import not_running
     from seawall.lab.etcd import EtcdLabError, find_etcd
 
@@ -168,7 +168,7 @@ def _survey(
         raise CliError(str(error), RUNBOOK, Exit.UNREACHABLE) from error
 
     async def run() -> "RepairPlan":
-        client = _client(file)
+        client = any_client(file)
         try:
             answer = await still_answers(client)
         finally:
@@ -183,9 +183,10 @@ def _survey(
 
 def _apply(file: "TopologyFile", work: "Work", *, as_json: bool) -> int:
     from seawall.cli.cluster_repair import Record, apply
+    from seawall.cli.cluster_verify import any_client
 
     async def run() -> Record:
-        client = _client(file)
+        client = any_client(file)
         try:
             return await apply(file, work, client, told)
         finally:
@@ -203,21 +204,6 @@ def _apply(file: "TopologyFile", work: "Work", *, as_json: bool) -> int:
         human.print(f"Repair {record.plan.repair}, approved by {escape(people)}, is done.")
         human.print(f"Its record: {work.record_path}; start the nodes.")
     return int(Exit.OK)
-
-
-def _client(file: "TopologyFile") -> "EtcdClient":
-    from seawall.cli.cluster_node import etcd_settings
-    from seawall.journal.etcd_client import EtcdClient
-
-    for place in file.topology.node:
-        tls = file.tls(place.name)
-        if tls is None or tls.certificate.is_file():
-            return EtcdClient(etcd_settings(file, place))
-    raise CliError(
-        "None of the nodes' certificates is here.",
-        "Copy one to where the topology says, with its key and the authority's.",
-        Exit.USAGE,
-    )
 
 
 def _show(work: "Work", plan: "RepairPlan", *, as_json: bool) -> int:

@@ -17,7 +17,7 @@ from seawall.journal.sqlite import SqliteJournal
 from seawall.lab.progress import Progress, bar
 from seawall.model import limits
 from seawall.model.ids import CELLS, SPOT
-from seawall.node.verify import CellVerified, cells_of, verify_data
+from seawall.node.verify import CellVerified, VerifyReport, cells_of, verify_data
 
 
 class HeadLine(Struct, frozen=True, kw_only=True):
@@ -76,18 +76,34 @@ def show(
     return 0
 
 
-def verify(*, data: Data = Path(DEFAULT_DATA), json: Json = False) -> int:
+def verify(
+    *, data: Data = Path(DEFAULT_DATA), topology: Path | None = None, json: Json = False
+) -> int:
     """Replay everything, and check chain, digests, invariants and candles.
 
     Exit 0 only if all hold.  A running exchange is checked up to this moment.
+
+    Parameters
+    ----------
+    topology
+        TOML file of a cluster, to check its journals in etcd and its archive instead.
     """
-    existing(data)
+    if topology is None:
+        existing(data)
+
+    async def run(progress: Callable[[str, int, int], Awaitable[None]] | None) -> VerifyReport:
+        if topology is not None:
+            from seawall.cli.cluster_verify import verify_cluster
+
+            return await verify_cluster(topology, progress)
+        return await verify_data(data, progress)
+
     if json:
-        report = asyncio.run(verify_data(data))
+        report = asyncio.run(run(None))
         print_json(report)
     else:
         with bar() as progress:
-            report = asyncio.run(verify_data(data, _told(progress)))
+            report = asyncio.run(run(_told(progress)))
         for cell in report.cells:
             _tell(cell)
     return int(Exit.OK if report.ok else Exit.FAILED)
