@@ -234,9 +234,8 @@ class World:
     async def ask(self, request: Request) -> Answer:
         self.risk()
         answer = self.service.answer(request)
-        # As many chances to die before they are journaled as there are signatures.
         for _ in request.requests if isinstance(request, SignMany) else (request,):
-            self.risk()
+            self.risk()  # as often as there are signatures that are not journaled yet
         return answer
 
     async def submit(self, command: f.FundingCommand) -> Sequence[Event]:

@@ -22,7 +22,7 @@ from seawall.treasury.chain import (
 )
 from seawall.treasury.endpoints import Health
 from seawall.treasury.evm import EvmChain
-from seawall.treasury.evm_bytes import canonical_address, transaction_fields
+from seawall.treasury.evm_bytes import canonical_address
 from seawall.treasury.evm_refusals import classify
 from seawall.treasury.settings import ChainSettings, EndpointSettings, FeeSettings
 
@@ -42,6 +42,21 @@ def settings_of(
         tokens=tokens,
         lone_endpoint=True,
     )
+
+
+def by_account(unsigned: EvmUnsigned) -> dict[str, object]:
+    """Return the fields as eth-account signs them."""
+    return {
+        "type": 2,
+        "chainId": unsigned.chain_id,
+        "nonce": unsigned.nonce,
+        "to": unsigned.to,
+        "value": unsigned.value,
+        "data": unsigned.data,
+        "gas": unsigned.gas,
+        "maxPriorityFeePerGas": unsigned.tip_per_gas,
+        "maxFeePerGas": unsigned.most_per_gas,
+    }
 
 
 class EvmBench(Bench):
@@ -79,7 +94,7 @@ class EvmBench(Bench):
 
     def sign(self, unsigned: Unsigned) -> bytes:
         assert isinstance(unsigned.fields, EvmUnsigned)
-        return bytes(HOT.sign_transaction(transaction_fields(unsigned.fields)).raw_transaction)
+        return bytes(HOT.sign_transaction(by_account(unsigned.fields)).raw_transaction)
 
     async def slots(self) -> tuple[str, ...]:
         return (lane_slot(self.hot, await self.chain.next_nonce(self.hot)),)

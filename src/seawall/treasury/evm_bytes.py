@@ -3,26 +3,21 @@
 The node reads here what a signer gave back, before it is journaled.
 """
 
-from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
+from eth_utils.address import is_checksum_address, is_hex_address
 from eth_utils.crypto import keccak
-from hexbytes import HexBytes
 
 from seawall.treasury.chain import (
     AddressError,
     Decoded,
-    EvmUnsigned,
     PaymentOrder,
     RefusedError,
     lane_slot,
 )
+from seawall.treasury.evm_codec import MalformedError, checksummed, read_signed
 
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 BALANCE_SELECTOR = bytes.fromhex("70a08231")
-DYNAMIC_FEE = 2
-"""The type byte of an EIP-1559 transaction."""
 TRANSFER_GAS = 21_000
 ZERO = "0x" + 40 * "0"
 
@@ -42,7 +37,7 @@ def canonical_address(text: str) -> str:
         raise AddressError("the checksum is wrong: look for a mistyped character")
     if text.lower() == ZERO:
         raise AddressError("nobody owns the zero address")
-    return str(to_checksum_address(text))
+    return checksummed(text)
 
 
 def transfer_data(payee: str, units: int) -> bytes:
@@ -59,58 +54,33 @@ def call_of(order: PaymentOrder) -> tuple[str, int, bytes]:
 
 def decode_signed(signed: bytes, chain_id: int) -> Decoded:
     """Return what signed bytes pay, to whom, from whom; RefusedError if it is anything else."""
-    if not signed or signed[0] != DYNAMIC_FEE:
-        raise RefusedError("not an EIP-1559 transaction")
     try:
-        transaction = TypedTransaction.from_bytes(HexBytes(signed))
-        fields = transaction.as_dict()
-        source = str(to_checksum_address(Account.recover_transaction(signed)))
-    except Exception as error:
-        # The libraries raise whatever garbage makes them meet.
-        raise RefusedError(f"malformed: {type(error).__name__}") from error
-    if fields["chainId"] != chain_id:
-        raise RefusedError(f"signed for chain {fields['chainId']}")
-    if fields["accessList"]:
-        raise RefusedError("a payment has no access list")
-    payee, contract, units = _payment(
-        bytes(fields["to"]), int(fields["value"]), bytes(fields["data"])
-    )
-    most_per_gas = int(fields["maxFeePerGas"])
+        fields, source = read_signed(signed)
+    except MalformedError as error:
+        raise RefusedError(str(error)) from error
+    if fields.chain_id != chain_id:
+        raise RefusedError(f"signed for chain {fields.chain_id}")
+    payee, contract, units = _payment(fields.to, fields.value, fields.data)
     return Decoded(
         tx_id="0x" + keccak(signed).hex(),
         source=source,
-        slots=(lane_slot(source, int(fields["nonce"])),),
+        slots=(lane_slot(source, fields.nonce),),
         payee=payee,
         contract=contract,
         units=units,
-        max_cost=int(fields["gas"]) * most_per_gas,
-        fee_price=most_per_gas,
-        tip_price=int(fields["maxPriorityFeePerGas"]),
+        max_cost=fields.gas * fields.most_per_gas,
+        fee_price=fields.most_per_gas,
+        tip_price=fields.tip_per_gas,
     )
 
 
 def _payment(to: bytes, value: int, data: bytes) -> tuple[str, str, int]:
     if len(to) != 20:
         raise RefusedError("creates a contract")
-    target = str(to_checksum_address(to))
+    target = checksummed("0x" + to.hex())
     if not data:
         return target, "", value
     if len(data) != 68 or data[:4] != TRANSFER_SELECTOR or any(data[4:16]) or value:
         raise RefusedError("calls a contract for something else than a transfer")
-    payee = str(to_checksum_address(data[16:36]))
+    payee = checksummed("0x" + data[16:36].hex())
     return payee, target, int.from_bytes(data[36:], "big")
-
-
-def transaction_fields(unsigned: EvmUnsigned) -> dict[str, object]:
-    """Return the fields as eth-account signs them."""
-    return {
-        "type": DYNAMIC_FEE,
-        "chainId": unsigned.chain_id,
-        "nonce": unsigned.nonce,
-        "to": unsigned.to,
-        "value": unsigned.value,
-        "data": unsigned.data,
-        "gas": unsigned.gas,
-        "maxPriorityFeePerGas": unsigned.tip_per_gas,
-        "maxFeePerGas": unsigned.most_per_gas,
-    }

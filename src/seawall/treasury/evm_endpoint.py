@@ -17,7 +17,6 @@ from aiohttp import (
     InvalidURL,
     TCPConnector,
 )
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from msgspec.structs import replace
@@ -44,6 +43,7 @@ from seawall.treasury.chain import (
 )
 from seawall.treasury.compared import ANSWER_S, EndpointError, MissingError
 from seawall.treasury.evm_bytes import BALANCE_SELECTOR, TRANSFER_TOPIC
+from seawall.treasury.evm_codec import checksummed
 from seawall.treasury.evm_reader import MOST, balances_program, read_balances
 from seawall.treasury.evm_refusals import classify
 from seawall.treasury.settings import FeeSettings
@@ -219,7 +219,7 @@ class EvmEndpoint:
         at = HexBytes(block.id)
         with _translated():
             if not contract:
-                return int(await self._web3.eth.get_balance(to_checksum_address(address), at))
+                return int(await self._web3.eth.get_balance(checksummed(address), at))
             data = BALANCE_SELECTOR + bytes(12) + bytes.fromhex(address[2:])
             told = await self._web3.eth.call({"to": contract, "data": HexBytes(data)}, at)
             if len(told) != 32:
@@ -241,7 +241,7 @@ class EvmEndpoint:
     async def nonce(self, address: str, block: Block) -> int:
         await self._check()
         with _translated():
-            account = to_checksum_address(address)
+            account = checksummed(address)
             return int(await self._web3.eth.get_transaction_count(account, HexBytes(block.id)))
 
     async def fee_quote(self) -> FeeQuote:
@@ -344,12 +344,12 @@ class EvmEndpoint:
         raise MissingError(f"block {high} was replaced while it was read")
 
     async def _nonce_at(self, lane: str, number: int) -> int:
-        return int(await self._web3.eth.get_transaction_count(to_checksum_address(lane), number))
+        return int(await self._web3.eth.get_transaction_count(checksummed(lane), number))
 
     async def is_contract(self, address: str, block: Block) -> bool:
         await self._check()
         with _translated():
-            code = await self._web3.eth.get_code(to_checksum_address(address), HexBytes(block.id))
+            code = await self._web3.eth.get_code(checksummed(address), HexBytes(block.id))
         return len(code) > 0
 
     async def send(self, signed: bytes) -> SendResult:
@@ -450,8 +450,8 @@ def _effects(sent: Mapping[str, Any], receipt: Mapping[str, Any]) -> list[Paymen
     if sent.get("to") and units:
         found.append(
             Payment(
-                tx_id=tx_id, output=0, address=str(to_checksum_address(sent["to"])), contract="",
-                units=units, stated_units=units, source=str(to_checksum_address(sent["from"])),
+                tx_id=tx_id, output=0, address=checksummed(sent["to"]), contract="",
+                units=units, stated_units=units, source=checksummed(sent["from"]),
             )
         )  # fmt: skip
     # A log is named by its place within its transaction: its place in the block may change.
@@ -479,8 +479,8 @@ def _transfer(log: Mapping[str, Any]) -> tuple[str, str, str, int] | None:
         return None
     if log.get("removed"):
         return None
-    source, payee = (str(to_checksum_address(_bytes(topic)[12:])) for topic in topics[1:])
-    contract = str(to_checksum_address(log["address"]))
+    source, payee = (checksummed(_text(_bytes(topic)[12:])) for topic in topics[1:])
+    contract = checksummed(log["address"])
     return contract, source, payee, int.from_bytes(data, "big")
 
 

@@ -3,7 +3,7 @@
 signing_driver.py has what every kind of network shares.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -36,6 +36,8 @@ class PayoutDriver(SigningDriver[Facts]):
         super().__init__(payouts, chain, signer, state, submit)
         self._payouts = payouts
         self._refused: dict[str, tuple[int, int]] = {}
+        self._told_at = ""
+        self._told: dict[str, Receipt] = {}
 
     async def _gather_at(self, head: Block) -> Facts:
         nonces: dict[str, int] = {}
@@ -50,8 +52,7 @@ class PayoutDriver(SigningDriver[Facts]):
                 nonces[lane] = await self._chain.next_nonce(lane, head)
             if nonce < nonces[lane]:
                 consumed.append(row)
-        newest = await self._chain.receipts([row.attempts[-1].tx_id for row in consumed])
-        for row, receipt in zip(consumed, newest, strict=True):
+        for row, receipt in zip(consumed, await self._newest(consumed, head), strict=True):
             if receipt is None:
                 await self._find_earlier(row, users, receipts)
             else:
@@ -65,6 +66,21 @@ class PayoutDriver(SigningDriver[Facts]):
             signed=await self._gather_signed(head),
             funds=await self._gather_funds(head),
         )
+
+    async def _newest(self, rows: Sequence[Outgoing], head: Block) -> list[Receipt | None]:
+        """Return the receipts of the newest attempts; at one head each is asked for once."""
+        if self._told_at != head.id:
+            self._told_at, self._told = head.id, {}
+        tx_ids = [row.attempts[-1].tx_id for row in rows]
+        unknown = [tx_id for tx_id in tx_ids if tx_id not in self._told]
+        found = await self._chain.receipts(unknown) if unknown else []
+        if (await self._chain.head()).id == head.id:
+            # Only then are they surely of this head.
+            for receipt in found:
+                if receipt is not None:
+                    self._told[receipt.tx_id] = receipt
+        fresh = dict(zip(unknown, found, strict=True))
+        return [self._told.get(tx_id) or fresh.get(tx_id) for tx_id in tx_ids]
 
     async def _gather_funds(self, head: Block) -> dict[tuple[str, str], int]:
         """Return what each lane holds; nothing is asked where one holds all."""

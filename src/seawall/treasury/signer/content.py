@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_address
 from msgspec import Struct
 
 from seawall.treasury.chain import EvmUnsigned
+from seawall.treasury.evm_codec import checksummed
 
 TRANSFER: Final = "0xa9059cbb"
 """Selector of `transfer(address,uint256)`."""
@@ -29,7 +30,7 @@ def read_evm(fields: EvmUnsigned) -> Content | None:
         return None
     if fields.tip_per_gas > fields.most_per_gas:
         return None
-    to = to_checksum_address(fields.to)
+    to = checksummed(fields.to)
     data = fields.data.lower()
     if data in {"", "0x"}:
         return Content(payee=to, contract="", units=fields.value)
@@ -41,12 +42,10 @@ def read_evm(fields: EvmUnsigned) -> Content | None:
     padding, payee = words[: _WORD - _ADDRESS], words[_WORD - _ADDRESS : _WORD]
     if padding.strip("0"):
         return None
-    return Content(
-        payee=to_checksum_address("0x" + payee), contract=to, units=int(words[_WORD:], 16)
-    )
+    return Content(payee=checksummed("0x" + payee), contract=to, units=int(words[_WORD:], 16))
 
 
 def is_void(fields: EvmUnsigned, content: Content) -> bool:
     """Say whether it pays nothing to its own sender: all it can do is use up the nonce."""
-    own = content.payee == to_checksum_address(fields.source)
+    own = content.payee == checksummed(fields.source)
     return own and not content.contract and content.units == 0

@@ -17,12 +17,14 @@ from embit.ec import PrivateKey
 from embit.script import Witness, p2pkh_from_p2wpkh, p2wpkh
 from embit.transaction import Transaction
 from eth_account import Account
-from eth_utils.address import to_checksum_address
+from eth_keys.datatypes import PrivateKey as EvmKey
+from eth_utils.crypto import keccak
 from msgspec import Struct, ValidationError
 from msgspec.json import decode, encode
 
 from seawall.treasury.addresses import segwit_address
 from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned
+from seawall.treasury.evm_codec import EvmFields, checksummed, sign_fields
 
 _SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
@@ -133,26 +135,27 @@ class FileKeyStore:
         return "" if self._deposits is None else str(self._deposits.to_public().to_base58())
 
     def sign(self, fields: EvmUnsigned, index: int | None) -> SignedBytes:
-        source = to_checksum_address(fields.source)
-        key = self._keys.get(source) if index is None else self._deposit_secret(index)
-        if key is None:
+        source = checksummed(fields.source)
+        secret = self._keys.get(source) if index is None else self._deposit_secret(index)
+        if secret is None:
             raise KeyStoreError(f"no key for {source}")
-        signed = Account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": fields.chain_id,
-                "nonce": fields.nonce,
-                "to": to_checksum_address(fields.to),
-                "value": fields.value,
-                "data": fields.data or "0x",
-                "gas": fields.gas,
-                "maxPriorityFeePerGas": fields.tip_per_gas,
-                "maxFeePerGas": fields.most_per_gas,
-                "accessList": [],
-            },
-            key,
-        )
-        return SignedBytes(tx_id="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
+        try:
+            raw = sign_fields(
+                EvmFields(
+                    chain_id=fields.chain_id,
+                    nonce=fields.nonce,
+                    tip_per_gas=fields.tip_per_gas,
+                    most_per_gas=fields.most_per_gas,
+                    gas=fields.gas,
+                    to=bytes.fromhex(fields.to.removeprefix("0x")),
+                    value=fields.value,
+                    data=bytes.fromhex(fields.data.removeprefix("0x")),
+                ),
+                EvmKey(secret),
+            )
+        except (ValueError, OverflowError) as error:
+            raise KeyStoreError(f"no transaction: {error}") from None
+        return SignedBytes(tx_id="0x" + keccak(raw).hex(), raw=raw)
 
     def _deposit_secret(self, index: int) -> bytes:
         if self._deposits is None or not 0 <= index < 1 << 31:

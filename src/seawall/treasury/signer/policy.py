@@ -6,12 +6,12 @@ It trusts the node for nothing but the payment's name, and a wrong name can only
 
 from typing import Final, cast
 
-from eth_utils.address import to_checksum_address
 from msgspec import Struct
 from msgspec.structs import replace
 
 from seawall.lib.invariants import invariant
 from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned, lane_slot
+from seawall.treasury.evm_codec import checksummed
 from seawall.treasury.signer.content import Content, is_void, read_evm
 from seawall.treasury.signer.messages import Refusal, Refused, Sign, SignedSlot
 from seawall.treasury.signer.settings import NetworkLimits, SignerSettings
@@ -83,7 +83,7 @@ class SignerPolicy:
         content = read_evm(fields)
         if content is None or not 0 < len(request.payment) <= PAYMENT_CHARS:
             return Refused(reason=Refusal.UNREADABLE)
-        source = to_checksum_address(fields.source)
+        source = checksummed(fields.source)
         if source not in wallets:
             return Refused(reason=Refusal.UNKNOWN_SOURCE, detail=source)
         plan = Plan(
@@ -108,7 +108,7 @@ class SignerPolicy:
         counted = taken(plan.content.contract, plan.units, plan.cost)
         self._windows.count(plan.network, counted, signature.at_ns)
         fields = _evm(plan)
-        lane = (plan.network, to_checksum_address(fields.source))
+        lane = (plan.network, checksummed(fields.source))
         self._next_nonce[lane] = max(self._next_nonce.get(lane, 0), fields.nonce + 1)
 
     def slots(self, network: str, lane: str, from_nonce: int) -> tuple[SignedSlot, ...]:
@@ -194,7 +194,7 @@ def _refuse_fees(network: NetworkLimits, slot: "_Slot | None", plan: Plan) -> Re
 
 
 def _own(network: NetworkLimits) -> frozenset[str]:
-    return frozenset(to_checksum_address(each) for each in network.own)
+    return frozenset(checksummed(each) for each in network.own)
 
 
 def _cost(plan: Plan) -> int:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_address
 
 from seawall.treasury.chain import UtxoUnsigned
+from seawall.treasury.evm_codec import checksummed
 from seawall.treasury.signer.coin_policy import CoinPolicy
 from seawall.treasury.signer.keystore import (
     CoinKeyStore,
@@ -99,7 +100,7 @@ class SignerService:
     def _tell(self, request: AskSlots | AskCoins | AskWho) -> Slots | Who | Failed:
         match request:
             case AskSlots():
-                lane = to_checksum_address(request.lane) if is_address(request.lane) else ""
+                lane = checksummed(request.lane) if is_address(request.lane) else ""
                 found = self._policy.slots(request.network, lane, request.from_nonce)
                 return Slots(slots=found)
             case AskCoins():

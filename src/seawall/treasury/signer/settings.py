@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import msgspec
-from eth_utils.address import to_checksum_address
 from msgspec import Struct
+
+from seawall.treasury.evm_codec import checksummed
 
 
 class SignerSettingsError(ValueError):
@@ -43,7 +44,7 @@ class NetworkLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def limits_of(self, contract: str) -> AssetLimits | None:
         """Return the limits of a coin or token; None: it is not signed for."""
         for each in self.assets:
-            known = to_checksum_address(each.contract) if each.contract else ""
+            known = checksummed(each.contract) if each.contract else ""
             if known == contract:
                 return each
         return None
