@@ -111,6 +111,7 @@ async def run_node(
             stack.push_async_callback(node.close)
             if node.membership is not None:
                 await stack.enter_async_context(journals.sealing(node.membership))
+                node.metrics.more.append(journals.families)
             server = await stack.enter_async_context(_serving(plan, node, pid))
             quieten_collector()
             _log.info("started", version=__version__, url=server.url, node=name)

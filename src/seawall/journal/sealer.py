@@ -88,6 +88,12 @@ class Sealer:
         self._policy = policy
         self._compacted = 0
         self._forgotten = False
+        self.state: StoreState | None = None
+        """What the last look found; None before the first."""
+        self.segments = 0
+        """Written to the archive since the start."""
+        self.faults = 0
+        """Rounds that failed since the start."""
         # What earlier sealers left undone is not known, so the first time all is looked at.
         archive.lacking.update(dict.fromkeys(self._journals, 1))
 
@@ -102,6 +108,7 @@ class Sealer:
                     await self.heal()
                     heal_at_s = now_s() + heal_s
             except (JournalError, EtcdError) as error:
+                self.faults += 1
                 _log.warning("sealing failed", error=str(error))
             await asyncio.sleep(pause_s)
 
@@ -148,7 +155,7 @@ class Sealer:
             for member, status in zip(self._client.members, statuses, strict=True)
             if status is not None
         ]
-        return StoreState(
+        self.state = StoreState(
             cells=tuple(cell for cell in cells if cell is not None),
             # In one order for all sealers: two at once then stop the same member, not two.
             members=tuple(sorted(members, key=lambda each: each.member_id)),
@@ -157,6 +164,7 @@ class Sealer:
             compacted=self._compacted,
             forgotten=self._forgotten,
         )
+        return self.state
 
     async def _cell(self, cell: str, journal: EtcdJournal) -> CellState | None:
         bounds = await journal.bounds()
@@ -219,6 +227,7 @@ class Sealer:
         segment = await asyncio.to_thread(cutter.rest)
         if segment is not None:
             await self._archive.write(segment)
+            self.segments += 1
 
     async def _forget(self, step: Forget) -> None:
         keys = self._journals[step.cell].keys

@@ -8,11 +8,12 @@ full and refuses even that, the others take their turn one after the other.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import structlog
+from prometheus_client.metrics_core import Metric
 
 from seawall.journal.archive import Archive, Target
 from seawall.journal.etcd import EtcdJournal
@@ -24,6 +25,7 @@ from seawall.journal.sealing import SealingPolicy
 from seawall.model.ids import SPOT
 from seawall.model.topology import Topology
 from seawall.node.membership import Membership
+from seawall.node.store_metrics import store_families
 from seawall.node.topology_file import TopologyFile
 
 ANSWER_S: Final = 1.5
@@ -61,6 +63,7 @@ class ClusterJournals:
         self._client = client
         self._data = data
         self._opened: dict[str, EtcdJournal] = {}
+        self._sealer: Sealer | None = None
 
     async def open(self, cell: str) -> Journal:
         journal = await EtcdJournal.open(
@@ -81,6 +84,7 @@ class ClusterJournals:
         sealer = Sealer(
             list(self._opened.values()), self.archive, sealing_policy(self._file.topology)
         )
+        self._sealer = sealer
         task = asyncio.get_running_loop().create_task(
             self._seal(sealer, lambda: has_turn(membership), look_s, round_s)
         )
@@ -89,6 +93,11 @@ class ClusterJournals:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def families(self) -> Iterator[Metric]:
+        """Yield in numbers what this node's sealer saw and did."""
+        quota_bytes = self._file.topology.sealing.quota_bytes
+        return store_families(self._sealer, quota_bytes)
 
     async def _seal(
         self,
