@@ -31,7 +31,7 @@ from seawall.cli.output import CliError
 from seawall.journal.etcd import EtcdJournal
 from seawall.journal.etcd_client import EtcdClient, EtcdError
 from seawall.journal.etcd_rows import Batch, Keys
-from seawall.journal.port import GENESIS_HASH
+from seawall.journal.port import EMPTY, GENESIS_HASH
 from seawall.journal.restore import Restore, Restored, RestoreError
 from seawall.journal.salvage import SalvageError, salvage
 from seawall.journal.verify import verify
@@ -40,6 +40,9 @@ from seawall.model.ids import CELLS, SPOT
 from seawall.model.topology import Approver
 from seawall.node.approvals import ApprovalError, new_key
 from seawall.node.cluster_journals import open_archive
+from seawall.node.proposed import problems
+from seawall.node.repair import Chain, Found, Trace
+from seawall.node.repair_sources import lead_batch
 from seawall.node.topology_file import TopologyFile
 
 PATIENCE_S = 30
@@ -330,6 +333,39 @@ async def test_what_is_known_to_be_missing_is_refused(wreck: Wreck) -> None:
     # What nobody spoke of is not passed over either.
     await wreck.survey(Sources(members={}, nodes={}, lost=sources.lost), accepts_loss=True)
     assert any("node/amber" in told for told in wreck.work.plan().refusals())
+
+
+async def test_what_cannot_be_replayed_is_no_journal() -> None:
+    good = lead_batch(SPOT, EMPTY, b'{"at_ns": 1, "command": {"type": "tick"}}', "x")
+    bad = Batch(2, 1, good.hash, [b"no command"], bytes(16))
+    found = {cell: Chain(cell, EMPTY, []) for cell in CELLS}
+    assert await problems(None, found) == {cell: [] for cell in CELLS}
+    found[SPOT] = Chain(SPOT, EMPTY, [Found(source="a", batches=[good])])
+    assert (await problems(None, found))[SPOT] == []
+    found[SPOT] = Chain(SPOT, EMPTY, [Found(source="a", batches=[good, bad])])
+    assert "entry 2 is of no kind" in (await problems(None, found))[SPOT][0]
+
+
+def test_two_histories_are_never_joined() -> None:
+    one = Batch(1, 1, GENESIS_HASH, [b"one"], bytes(16))
+    two = Batch(2, 1, one.hash, [b"two"], bytes(16))
+    other = Batch(2, 2, one.hash, [b"other"], bytes(16))
+    later = Batch(4, 2, other.hash, [b"later"], bytes(16))
+    sure = Found(source="a", batches=[one, two])
+    assert not Chain(SPOT, EMPTY, [sure, Found(source="b", batches=[two])]).contradictions
+    assert Chain(SPOT, EMPTY, [sure, Found(source="b", batches=[other])]).contradictions
+    # What only a member's log has gives way to what was durable, and else to the log ahead.
+    log = Found(source="m", batches=[one], unsure=[one, other], rank=(9, 9))
+    assert Chain(SPOT, EMPTY, [log, sure]).end == two.head
+    shorter = Found(source="n", batches=[one], unsure=[two], rank=(8, 9))
+    joined = Chain(SPOT, EMPTY, [shorter, log])
+    assert (joined.end, joined.unsure) == (other.head, 1)
+    assert "nobody has 3 to 3" in joined.losses([Trace(source="s", sequence=3)])[0]
+    gap = Chain(SPOT, EMPTY, [sure, Found(source="b", batches=[later])])
+    assert "has entries 4 to 4, and nobody has 3 to 3" in gap.losses([])[0]
+    wrong = Trace(source="s", sequence=1, hash="00")
+    assert not gap.losses([wrong])[1:]
+    assert gap.contradictions
 
 
 async def test_what_a_member_did_not_know_to_be_durable_is_found(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from seawall.journal.salvage import NAMESPACE, Salvaged, SalvageError, salvage
 from seawall.model.ids import CELLS
 from seawall.node import approvals
 from seawall.node.approvals import Approval, ApprovalError
+from seawall.node.proposed import problems
 from seawall.node.repair import CellPlan, Chain, Found, RepairPlan, Trace, plan_cell
 from seawall.node.repair_sources import (
     found_in_member,
@@ -166,9 +167,10 @@ async def survey(
     export = work.folder / "export.new"
     await asyncio.to_thread(shutil.rmtree, export, ignore_errors=True)
     repair = secrets.token_hex(4)
+    read = [await _read_cell(cell, members, sources.nodes, archive) for cell in CELLS]
+    wrong = await problems(archive, {each.chain.cell: each.chain for each in read})
     cells = [
-        await _survey_cell(cell, members, sources.nodes, archive, export / cell, repair)
-        for cell in CELLS
+        await _plan_cell(each, archive, export, repair, wrong[each.chain.cell]) for each in read
     ]
     plan = RepairPlan(
         cluster=file.topology.name,
@@ -187,28 +189,45 @@ async def survey(
     return plan
 
 
-async def _survey_cell(
-    cell: str,
-    members: dict[str, Salvaged],
-    nodes: dict[str, Path],
-    archive: Archive | None,
-    export: Path,
-    repair: str,
-) -> CellPlan:
+class _Read(Struct, frozen=True, kw_only=True):
+    """What was read of one cell."""
+
+    chain: Chain
+    found: list[Found]
+    traces: list[Trace]
+    losses: list[str]
+
+
+async def _read_cell(
+    cell: str, members: dict[str, Salvaged], nodes: dict[str, Path], archive: Archive | None
+) -> _Read:
     found = [found_in_member(f"etcd/{name}", each.cells[cell]) for name, each in members.items()]
     traces: list[Trace] = []
     for name, data in nodes.items():
         found.append(await asyncio.to_thread(found_in_node, f"node/{name}", data, cell))
         traces += await asyncio.to_thread(traces_in_node, f"node/{name}", data, cell)
-    archived, archive_traces, loss = await _archived(archive, cell, found)
-    chain = Chain(cell, archived, found)
+    archived, archive_traces, losses = await _archived(archive, cell, found)
+    return _Read(
+        chain=Chain(cell, archived, found),
+        found=found,
+        traces=[*traces, *archive_traces],
+        losses=losses,
+    )
+
+
+async def _plan_cell(
+    read: _Read, archive: Archive | None, export: Path, repair: str, wrong: list[str]
+) -> CellPlan:
+    chain = read.chain
     lead: Batch | None = None
     if chain.end.sequence:
-        last = await last_payload(archive, cell, chain.end, chain.batches)
-        lead = lead_batch(cell, chain.end, last, repair)
-    await asyncio.to_thread(_export, export, archived, [*chain.batches, *([lead] if lead else [])])
-    plan = plan_cell(chain, found, [*traces, *archive_traces], lead)
-    return msgspec.structs.replace(plan, losses=[*loss, *plan.losses])
+        last = await last_payload(archive, chain.cell, chain.end, chain.batches)
+        lead = lead_batch(chain.cell, chain.end, last, repair)
+    batches = [*chain.batches, lead] if lead else []
+    await asyncio.to_thread(_export, export / chain.cell, chain.archived, batches)
+    plan = plan_cell(chain, read.found, read.traces, lead)
+    replayed = [f"replayed: {told}" for told in wrong]
+    return msgspec.structs.replace(plan, losses=[*read.losses, *plan.losses, *replayed])
 
 
 async def _archived(
