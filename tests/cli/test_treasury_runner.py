@@ -126,6 +126,37 @@ async def test_users_are_told_when_fees_make_payments_wait(
     await running.stop()
 
 
+async def test_only_the_leaders_treasury_works(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leads, works = [False], []
+
+    async def run(_: NetworkTreasury) -> None:
+        works.append(True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            works.pop()
+
+    monkeypatch.setattr(place.node, "leads", lambda _cell: leads[0])
+    monkeypatch.setattr(NetworkTreasury, "run", run)
+    running = runner.NetworkRunner(place.node, place.plan, place.folder)
+    await place.server.start()
+    running.start()
+    await until_off(running, "")
+    # It follows: users are served, and nothing is paid from here.
+    assert running.derive(0) == place.keys.deposit_address(0)
+    assert not works
+    for leading in (True, False, True):
+        leads[0] = leading
+        async with asyncio.timeout(60):
+            while bool(works) is not leading:  # noqa: ASYNC110  (the runner tells nobody)
+                await asyncio.sleep(0.02)
+        assert running.off(Service.WITHDRAWAL) == ""
+    await running.stop()
+    assert not works
+
+
 async def test_with_other_keys_than_before_it_does_not_begin(place: Place) -> None:
     opened = OpenDepositAddress(user_id=UserId(1), network="ETH", index=0, address=PAYEE)
     await place.node.submit_funding(opened)

@@ -20,7 +20,14 @@ from msgspec.structs import replace
 from seawall import __version__
 from seawall.cli import log
 from seawall.cli.duties import exchange_duty
-from seawall.cli.exchange import OnReplay, quieten_collector, serving, stop_event, until_stopped
+from seawall.cli.exchange import (
+    OnReplay,
+    compose_treasuries,
+    quieten_collector,
+    serving,
+    stop_event,
+    until_stopped,
+)
 from seawall.cli.output import CliError, Exit
 from seawall.cli.running import Running, forget_running, locked, write_running
 from seawall.cli.settings import Configuration
@@ -124,13 +131,19 @@ async def run_node(
 @asynccontextmanager
 async def _serving(plan: _Plan, node: Node, pid: int) -> AsyncIterator[GatewayServer]:
     """Serve clients, and do for all what the leader does."""
-    async with serving(node, plan.configuration, plan.data, None) as server:
+    treasuries = compose_treasuries(node, plan.configuration, plan.data)
+    async with AsyncExitStack() as stack:
+        if treasuries is not None:
+            stack.push_async_callback(treasuries.stop)
+        server = await stack.enter_async_context(
+            serving(node, plan.configuration, plan.data, treasuries)
+        )
+        if treasuries is not None:
+            treasuries.start()
         write_running(plan.data, Running(pid=pid, port=server.port, url=server.url))
-        try:
-            async with exchange_duty(node, plan.configuration).running():
-                yield server
-        finally:
-            forget_running(plan.data)
+        stack.callback(forget_running, plan.data)
+        await stack.enter_async_context(exchange_duty(node, plan.configuration).running())
+        yield server
 
 
 def _started(plan: _Plan, server: GatewayServer, pid: int, logs: Path | None) -> NodeStarted:

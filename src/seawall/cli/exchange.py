@@ -84,7 +84,7 @@ async def run_exchange(
             money = await _demo_money(node, configuration, data, stack)
             if money is not None and money.treasury:
                 configuration = replace(configuration, treasury=money.treasury)
-            treasuries = _compose_treasuries(node, configuration, data)
+            treasuries = compose_treasuries(node, configuration, data)
             if treasuries is not None:
                 stack.push_async_callback(treasuries.stop)
             server = await stack.enter_async_context(serving(node, configuration, data, treasuries))
@@ -186,9 +186,7 @@ async def _demo_money(
     return await stack.enter_async_context(demo_chain(node, configuration, data))
 
 
-def _compose_treasuries(
-    node: Node, configuration: Configuration, data: Path
-) -> "Treasuries | None":
+def compose_treasuries(node: Node, configuration: Configuration, data: Path) -> "Treasuries | None":
     """Return the networks' treasuries; None where none is configured."""
     if not configuration.treasury:
         return None

@@ -1,8 +1,11 @@
 """The configured networks' treasuries beside the exchange.  The rule: none of them can end it.
 
 Chain endpoints and signer may be missing at the start or die at any time: what needs them waits and
-says why, and trading goes on.  An error that nobody foresaw ends that network's treasury until the
-exchange is started again, and pauses its withdrawals in the journal, so that people look first.
+says why, and trading goes on.  In a cluster the treasury of the node that leads the funding cell
+works, and the others only know the addresses; two at work for a moment do no harm, since what is
+paid is what the journal took first.  An error that nobody foresaw ends that network's treasury
+until the exchange is started again, and pauses its withdrawals in the journal, so that people look
+first.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ from seawall.gateway.treasury_port import (
 )
 from seawall.model.funding import NetworkKind, Service, ServiceStatus
 from seawall.model.funding_commands import SetService
+from seawall.model.ids import FUNDING
 from seawall.node.errors import NodeError
 from seawall.node.node import Node
 from seawall.treasury.addresses import DepositAddresses
@@ -41,6 +45,8 @@ LONGEST_WAIT_S: Final = 10.0
 """Between two attempts to begin."""
 PATIENCE_S: Final = 10.0
 """So long chain or signer may be silent before users are told: a hiccup is no news."""
+LEAD_LOOK_S: Final = 0.25
+"""How often it is looked whether this node leads."""
 PERSON: Final = "treasury"
 
 NOT_CONFIGURED: Final = "no treasury is configured for this network"
@@ -186,8 +192,11 @@ class NetworkRunner:
         wait_s = FIRST_WAIT_S
         while True:
             try:
+                await self._listed()
                 who = await self._signer.who()
-                await self._begin(who).run()
+                await self._serve(self._begin(who))
+                wait_s = FIRST_WAIT_S
+                continue
             except SignerSilentError as error:
                 self._wait(SIGNER_SILENT, str(error))
             except (KeysError, SettingsError) as error:
@@ -200,6 +209,26 @@ class NetworkRunner:
                 return
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+    async def _listed(self) -> None:
+        """Return once the network stands in the journal, as a cluster's first leader lists it."""
+        networks = self._node.funding.book.networks
+        while self._code not in networks:  # noqa: ASYNC110  (listed once in a cluster's life)
+            await asyncio.sleep(LEAD_LOOK_S)
+
+    async def _serve(self, treasury: NetworkTreasury) -> None:
+        """Work while this node leads the funding cell, or be there while it does not."""
+        leads = self._node.leads(FUNDING)
+        idle = asyncio.Event()
+        work = asyncio.ensure_future(treasury.run() if leads else idle.wait())
+        try:
+            while self._node.leads(FUNDING) is leads and not work.done():
+                await asyncio.wait({work}, timeout=LEAD_LOOK_S)
+            if work.done():
+                work.result()
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
     def _begin(self, who: Who) -> NetworkTreasury:
         """Put the parts together, or raise KeysError or SettingsError."""
