@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from tests.gateway.clustered import Clustered, Place, clustered, fund
 from tests.gateway.exchange import User, picked
+from tests.gateway.money import act
 from tests.gateway.test_clients import Venue, ccxt_client
 
+from seawall.model.commands import ListAsset
 from seawall.model.ids import SPOT
 
 PATIENCE_S = 30
@@ -128,6 +130,26 @@ async def test_ccxt_on_three_nodes_is_one_exchange(cluster: Clustered) -> None:
         for place in cluster.places.values()
     ]
     await asyncio.to_thread(ccxt_story, clients)
+
+
+async def test_money_moved_at_one_node_is_in_both_wallets_at_another(cluster: Clustered) -> None:
+    amber, blue, coral = cluster.places.values()
+    alice = await fund(amber, "alice")
+    for asset in amber.exchange.node.spot.assets.values():
+        await act(amber.exchange, ListAsset(asset=asset))
+    for number, place in enumerate((blue, coral, amber), start=1):
+        move = {"type": "MAIN_FUNDING", "asset": "USDT", "amount": "10"}
+        moved = await ask(place, alice, "POST", "/sapi/v1/asset/transfer", **move)
+        assert moved["tranId"]
+        for other in cluster.places.values():
+            (funding,) = await ask(other, alice, "POST", "/sapi/v1/asset/get-funding-asset")
+            assert funding["free"] == f"{10 * number}.00000000"
+            spot = await ask(other, alice, "GET", "/seawall/v1/balances", omitZeroBalances="true")
+            (usdt,) = [one for one in spot["balances"] if one["asset"] == "USDT"]
+            assert usdt["free"] == f"{10_000_000 - 10 * number}.00000000"
+            sent = await ask(other, alice, "GET", "/seawall/v1/transfers")
+            assert len(sent["transfers"]) == number
+            assert sent["current"]
 
 
 async def test_without_a_majority_nothing_old_looks_new_and_nothing_is_zero(
