@@ -109,6 +109,7 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (cluster, "secrets", "cluster:secrets", "Make what all nodes of a cluster share."),
     (node, "status", "node:status", "Say who leads, and how current the node is."),
     (watch, "wallet", "watch:wallet", "Say when a wallet of any exchange has gone silent."),
+    (watch, "board", "board:board", "Say which clouds and exchanges are in trouble together."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""

@@ -69,17 +69,24 @@ def create_app(report: Callable[[], Report]) -> Starlette:
     """Return the application; it asks for a new report at each request."""
 
     async def page(request: Request) -> Response:
-        asked = request.query_params.get("lang") or request.headers.get("accept-language", "")
-        language = "ar" if asked.lower().startswith("ar") else "en"
-        return HTMLResponse(render(report(), language), headers=HEADERS)
+        return HTMLResponse(render(report(), asked_language(request)), headers=HEADERS)
 
     async def api(_request: Request) -> Response:
         body = msgspec.json.encode(report())
         return Response(body, media_type="application/json", headers=HEADERS)
 
-    # Another site's name that leads here (DNS rebinding) is refused.
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-    return Starlette(routes=[Route("/", page), Route("/api/wallet", api)], middleware=[hosts])
+    return Starlette(routes=[Route("/", page), Route("/api/wallet", api)], middleware=[hosts()])
+
+
+def hosts() -> Middleware:
+    """Return what refuses another site's name that leads here (DNS rebinding)."""
+    return Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+
+
+def asked_language(request: Request) -> str:
+    """Return the language that a reader asks for."""
+    asked = request.query_params.get("lang") or request.headers.get("accept-language", "")
+    return "ar" if asked.lower().startswith("ar") else "en"
 
 
 class _Server(uvicorn.Server):
@@ -106,10 +113,10 @@ def listen(port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(report: Callable[[], Report], listening: socket.socket) -> AsyncIterator[str]:
+async def serving(app: Starlette, listening: socket.socket) -> AsyncIterator[str]:
     """Serve for as long as the block runs; yield the page's address."""
     config = uvicorn.Config(
-        create_app(report), log_config=None, access_log=False,
+        app, log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = _Server(config)

@@ -14,7 +14,7 @@ from seawall.cli.options import Json
 from seawall.cli.output import CliError, Exit, human, notes, print_json
 from seawall.cli.watch_table import line, table
 from seawall.watch.chain_silence import THRESHOLD, WEEKS, Verdict
-from seawall.watch.page import listen, serving
+from seawall.watch.page import create_app, listen, serving
 from seawall.watch.rpc import RpcError
 from seawall.watch.wallet import Report, WalletWatch, WatchError, WatchSettings
 
@@ -132,7 +132,7 @@ async def _live(watch: WalletWatch, port: int | None) -> int:
 
 def _page(watch: WalletWatch, port: int) -> contextlib.AbstractAsyncContextManager[str]:
     try:
-        return serving(watch.report, listen(port))
+        return serving(create_app(watch.report), listen(port))
     except OSError as error:
         raise CliError(
             f"Port {port} cannot be had: {error.strerror}.", "Name another, or 0.", Exit.USAGE
