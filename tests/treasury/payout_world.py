@@ -1,7 +1,7 @@
 """A world of payouts: the real core, pipelines and signer's judgement over a chain that misbehaves.
 
-One seed, one history.  `Crash` may strike before or after anything that leaves the process; what is
-in the journal, in the signer's record and on the chain stays, all else is built anew.
+One seed, one history.  A crash may strike around anything that leaves the process; what is in the
+journal, in the signer's record and on the chain stays.
 """
 
 from collections.abc import Collection, Sequence
@@ -186,8 +186,7 @@ class World:
         for sequence, (at_ns, command) in enumerate(self.log, 1):
             commit_funding(self.state, command, sequence=sequence, at_ns=at_ns)
         self.service = SignerService(LIMITS, SimulatedKeys(), self.record, self.chain.clock.now_ns)
-        network = EvmNetwork(self.chain, self.endpoints)
-        self.network = network
+        network = self.network = EvmNetwork(self.chain, self.endpoints)
         settings = PayoutSettings(lanes=LANES, lane_in_flight=4, own=(COLD,))
         payouts = Payouts("SIM", settings, network.decode)
         shown = Crashing(network, self)
@@ -224,8 +223,8 @@ class World:
             await self.driver.step(self.chain.head if self.reckons else None)
         except CrashError:
             self.crashes += 1
-            taken = self.state.book.networks["SIM"].slots
-            left = {row.plan.slot for row in self.record.rows}.difference(taken)
+            left = {row.plan.slot for row in self.record.rows}
+            left.difference_update(self.state.book.networks["SIM"].slots)
             self.most_unjournaled = max(self.most_unjournaled, len(left))
             before = digest_funding(self.state)
             self.start()

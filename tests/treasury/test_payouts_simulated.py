@@ -6,6 +6,7 @@ from tests.treasury.lying_chain import GAS
 from tests.treasury.payout_world import World
 
 from seawall.model.funding import ServiceStatus
+from seawall.treasury.sweeps import DepositLedger
 
 SEEDS = (*range(11), 13, 17, 23, 25, 31, 32)
 """The last two get lanes stuck; the three before lose several signatures at once."""
@@ -17,9 +18,12 @@ CRASHES_IN = (0, 6, 12, 30)
 async def live(seed: int, *, crash_in: int, hands: bool = True, reckons: bool = False) -> World:
     world = World(seed, crash_in=crash_in)
     world.hands, world.reckons = hands, reckons
+    followed = DepositLedger("SIM")
     for _ in range(STEPS):
         world.disturb()
         await world.step()
+        at_once = DepositLedger("SIM").standing(world.state)
+        assert followed.standing(world.state) == at_once
     await world.quieten()
     return world
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from seawall.core.funding_index import FundingIndex
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import hot_cover
-from seawall.model.funding import DepositState, Listing, Vault, VaultMoveState
-from seawall.model.funding_rows import ListingState, VaultMove
+from seawall.model.funding import Listing, Vault, VaultMoveState
+from seawall.model.funding_rows import Deposit, ListingState, VaultMove
 from seawall.model.ids import AssetCode
 from seawall.treasury.chain import FeeQuote, PaymentOrder, lane_slot, parse_lane_slot
 from seawall.treasury.following import deposit_index
@@ -66,17 +67,33 @@ class Standing(Struct):
     """Addresses with something on its way from or to them."""
 
 
-def standing(state: FundingState, network: str) -> Standing:
-    """Return what stands at the deposit addresses: credited, plus gas sent, less what left."""
-    found = Standing(atoms={}, busy=set())
-    for deposit in state.book.deposits.values():
-        if deposit.network == network and deposit.state is DepositState.CREDITED:
-            _add(found, deposit.address, deposit.asset, deposit.atoms)
-    native = state.book.networks[network].network.native
-    for move in state.book.moves.values():
-        if move.network == network and Vault.DEPOSIT in (move.source, move.target):
-            _count(found, move, native)
-    return found
+class DepositLedger:
+    """Adds up what stands at one network's deposit addresses, and looks at no row twice."""
+
+    def __init__(self, network: str) -> None:
+        self._network = network
+        self._index: FundingIndex | None = None
+        self._seen = 0
+        self._atoms: dict[tuple[str, str], int] = {}
+
+    def standing(self, state: FundingState) -> Standing:
+        """Return what stands there: credited, plus gas sent, less what left."""
+        if self._index is not state.index:
+            # Another state than before: a restart, or a replica that was loaded anew.
+            self._index, self._seen, self._atoms = state.index, 0, {}
+        native = state.book.networks[self._network].network.native
+        rows = state.index.done(self._network, self._seen)
+        self._seen += len(rows)
+        found = Standing(atoms=self._atoms, busy=set())
+        for row in rows:
+            if isinstance(row, Deposit):
+                _add(found, row.address, row.asset, row.atoms)
+            elif Vault.DEPOSIT in (row.source, row.target):
+                _count(found, row, native)
+        for move in state.index.moves(self._network):
+            if Vault.DEPOSIT in (move.source, move.target):
+                _count(found, move, native)
+        return found
 
 
 def _count(found: Standing, move: VaultMove, native: str) -> None:
@@ -99,13 +116,12 @@ def _add(found: Standing, address: str, asset: str, atoms: int) -> None:
 
 
 def worth_sweeping(
-    state: FundingState, network: str, settings: SweepSettings
+    state: FundingState, network: str, settings: SweepSettings, found: Standing
 ) -> list[tuple[str, Listing, int]]:
     """Return which addresses to ask the chain about: address, listing, atoms; tokens first.
 
     The coin goes last, because the tokens' charges are paid from it.
     """
-    found = standing(state, network)
     native = state.book.networks[network].network.native
     bounds = {each.asset: each for each in settings.bounds}
     due = []

@@ -22,7 +22,14 @@ from seawall.treasury.payouts import Facts, Payouts
 from seawall.treasury.reconciler import Reading, Wallets, addresses, may_reconcile, report
 from seawall.treasury.signer.client import SignerSilentError
 from seawall.treasury.signing_driver import SigningDriver, Submit
-from seawall.treasury.sweeps import SweepFacts, SweepSettings, sweep, to_cold, worth_sweeping
+from seawall.treasury.sweeps import (
+    DepositLedger,
+    SweepFacts,
+    SweepSettings,
+    sweep,
+    to_cold,
+    worth_sweeping,
+)
 
 RECKON_BLOCKS: Final = 5
 """Blocks between two reconciliations."""
@@ -125,13 +132,15 @@ class TreasuryDriver(NetworkDriver[Facts]):
     ) -> None:
         super().__init__(driver=driver, chain=chain, wallets=wallets, state=state, submit=submit)
         self._payouts = payouts
+        self._deposits = DepositLedger(chain.network)
         self._sweeps = sweeps
 
     async def _sweep(self, facts: Facts) -> None:
         network, state = self._network, self._state
         if facts.quote.spiked:
             return
-        for due in worth_sweeping(state(), network, self._sweeps):
+        standing = self._deposits.standing(state())
+        for due in worth_sweeping(state(), network, self._sweeps, standing):
             address = due[0]
             about = SweepFacts(
                 quote=facts.quote,
