@@ -18,6 +18,7 @@ from seawall.cli.output import CliError, Exit, human, notes, print_json
 
 if TYPE_CHECKING:
     from seawall.cli.cluster_node import NodeStarted
+    from seawall.node.topology_file import TopologyFile
 
 
 def run(
@@ -44,14 +45,9 @@ def run(
     from seawall.cli.cluster_node import run_node
     from seawall.cli.cluster_status import load_topology
     from seawall.cli.configuration import load
-    from seawall.model.topology import TopologyError
 
     file = load_topology(topology)
-    try:
-        folder = file.data(name) if data is None else data
-        file.topology.find_node(name)
-    except TopologyError as error:
-        raise CliError(str(error), "Name a node of the topology.", Exit.USAGE) from None
+    folder = _folder(file, name, data)
     configuration = load(config, os.environ | {"SEAWALL__EXCHANGE__DATA": str(folder)})
     status = notes.status(f"{name} starts …")
     status.start()
@@ -81,6 +77,17 @@ def run(
     if not json:
         _tell_end(name, code)
     return code
+
+
+def _folder(file: "TopologyFile", name: str, data: Path | None) -> Path:
+    """Return the node's directory, or raise CliError if there is no such node."""
+    from seawall.model.topology import TopologyError
+
+    try:
+        usual = file.data(name)
+    except TopologyError as error:
+        raise CliError(str(error), "Name a node of the topology.", Exit.USAGE) from None
+    return data or usual
 
 
 def handover(cell: str, /, *, to: str = "", data: Data, url: str = "", json: Json = False) -> int:
