@@ -66,11 +66,11 @@ DEPOSITS = """
 A deposit is named by network, transaction and output, for ever, whichever block it stands in.
 `credited` has no way out: a chain that breaks its own finality is met by reconciliation.
 
-Deposit addresses are derived at an index, and a user has one index for all networks of a kind (EVM,
-UTXO). Networks of a kind that share their keys share the user's address, and it is watched on all of
-them from the day it is given out: a coin sent over the wrong one is that user's, or is seen as not
-listed there, and never a stranger's. A network that is listed, or begins to run, only later watches
-an address from when its user next asks for one.
+Deposit addresses are derived at an index, and a user has one index for all networks of a kind
+(EVM, UTXO). Networks of a kind that share their keys share the user's address, and it is watched on
+all of them from the day it is given out: a coin sent over the wrong one is that user's, or is seen
+as not listed there, and never a stranger's. A network that is listed, or begins to run, only later
+watches an address from when its user next asks for one.
 
 """
 
