@@ -2,7 +2,8 @@
 
 Nothing acknowledged is missing, nothing happened twice, what was refused as surely not executed is
 not there, whoever was answered first stands first, no read is older than what its reader could
-know, journal time is true time, and every replica ends in the same state.
+know, one order of events explains every answer about an order, journal time is true time, and every
+replica ends in the same state.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from seawall.core.invariants import check_spot
+from seawall.lab.cluster_lives import unexplained
 from seawall.lab.cluster_process import CELLS, SimNode
 from seawall.lab.cluster_world import World
 from seawall.lib.invariants import invariant
@@ -68,6 +70,9 @@ class Audit:
             self._check_told(name, told)
             _check_order(told, [each for each in reads if each.cell == name])
         self._check_refused(operations)
+        orders = [each for each in operations if each.cell == SPOT]
+        wrong = unexplained(orders, self._world.disks[SPOT].entries)
+        invariant(not wrong, f"one order of events explains every answer: {wrong[:1]}")
 
     def _replay(self, name: str, cell: Cell[Any], nodes: Mapping[str, SimNode]) -> None:
         origins: Counter[str] = Counter()

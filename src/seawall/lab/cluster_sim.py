@@ -82,7 +82,7 @@ class ClusterSimulation:
         self.world = World(NODES, CELLS, self._prng)
         self._faults = Faults(self, self._prng)
         self._shelves: dict[str, Shelf] = {name: {} for name in NODES}
-        self._operations: list[Operation] = []
+        self.operations: list[Operation] = []
         self._reads: list[Read] = []
         self._troubles: list[tuple[str, float, float]] = []
         """When a node did not reach the journal, or was not there: node, from, to."""
@@ -159,7 +159,7 @@ class ClusterSimulation:
         operation = Operation(
             node=node.name, cell=cell, command=command, asked_s=self.world.now_s()
         )
-        self._operations.append(operation)
+        self.operations.append(operation)
         future = node.membership.submit(cell, command)
         while not future.done():
             if node.dead:
@@ -229,16 +229,16 @@ class ClusterSimulation:
 
     def _audit(self) -> ClusterReport:
         audit = Audit(self.world, self.nodes)
-        audit.check(self._operations, self._reads)
+        audit.check(self.operations, self._reads)
         states = [audit.cells[cell].state for cell in CELLS]
-        told = [each for each in self._operations if each.sequence]
+        told = [each for each in self.operations if each.sequence]
         return ClusterReport(
             seed=self._seed,
             faults=self._faults.met,
             entries=sum(state.sequence for state in states),
             acknowledged=len(told),
-            unknown=sum(each.unknown for each in self._operations),
-            refused=sum(not each.unknown and not each.sequence for each in self._operations),
+            unknown=sum(each.unknown for each in self.operations),
+            refused=sum(not each.unknown and not each.sequence for each in self.operations),
             reads=len(self._reads),
             terms=sum(state.epoch for state in states),
             lane=audit.lane,
