@@ -94,10 +94,11 @@ bench: build anvil ## measure every part (docs/BENCHMARKS.md says how to read it
 	done; exit $$status
 
 .PHONY: sim
-sim: build ## the randomised tests at length, then the simulator's campaign (SEEDS)
+sim: build ## the randomised tests at length, then the simulators' campaigns (SEEDS)
 	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -n $(WORKERS) \
 		--timeout 1800 tests/core tests/journal tests/node tests/views $(PYTEST)
 	@PYTHONPATH=$(COMPILED) $(BIN)/python -m seawall.lab.sim $(SEEDS)
+	@PYTHONPATH=$(COMPILED) $(BIN)/python -m seawall.lab.cluster_sim $(SEEDS)
 
 .PHONY: fuzz
 fuzz: $(READY) ## feed the decoders garbage (SECONDS_EACH per target)

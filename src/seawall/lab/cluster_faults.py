@@ -164,7 +164,7 @@ class Faults:
 
     async def hand_over(self, _: str) -> None:
         """Hand over, and over again before anything has settled."""
-        for _ in range(self._prng.between(1, 3)):
+        for _again in range(self._prng.between(1, 3)):
             for cell in CELLS:
                 for node in list(self._stage.nodes.values()):
                     if node.started and not node.dead and node.replica(cell).leads:
