@@ -29,7 +29,7 @@ from seawall.model.topology import EtcdPlace, NodePlace, Provider, TlsFiles, Top
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "three-clouds.toml"
 PATIENCE_S = 60
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 
 def environment() -> dict[str, str]:

@@ -38,7 +38,7 @@ min_notional = "5"
 max_notional = "9000000"
 """
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 
 async def need_namespaces() -> None:

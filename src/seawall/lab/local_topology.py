@@ -119,7 +119,11 @@ def _lock(number: int) -> IO[str] | None:
     path = Path(tempfile.gettempdir()) / f"seawall-network-{number}.lock"
     try:
         handle = path.open("a+")
+    except OSError:
+        return None
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        handle.close()
         return None
     return handle
