@@ -42,10 +42,11 @@ HOLD_UNIT: Final = Decimal("0.00000001")
 MIDDLE_CENTS: Final = 6_000_000
 SPREAD_CENTS: Final = 400
 FAR_CENTS: Final = 3_000_000
-STOCK: Final = 80
+STOCK: Final = 60
 """How many open orders a keeper has at hand to cancel while nothing can be placed."""
-PLACE_PACE_S: Final = 0.04
-CANCEL_PACE_S: Final = 0.1
+FAST_PACE_S: Final = 0.05
+"""Of whoever has to bring the stock back to its measure."""
+PACE_S: Final = 0.1
 LOOK_PACE_S: Final = 0.12
 DEAL_PACE_S: Final = 0.08
 REMEMBERED: Final = 40
@@ -137,13 +138,12 @@ class Keeper:
 
     async def place_all(self) -> None:
         while not self.session.stopping:
-            await asyncio.sleep(PLACE_PACE_S)
-            if len(self.account.stock) < STOCK:
-                await self.place()
+            await asyncio.sleep(FAST_PACE_S if len(self.account.stock) < STOCK else PACE_S)
+            await self.place()
 
     async def cancel_all(self) -> None:
         while not self.session.stopping:
-            await asyncio.sleep(CANCEL_PACE_S)
+            await asyncio.sleep(FAST_PACE_S if len(self.account.stock) > 2 * STOCK else PACE_S)
             if self.account.stock:
                 await self.cancel(self.account.stock.popleft())
 

@@ -56,6 +56,7 @@ HOLD_S: Final = (4.0, 7.0)
 WELL_S: Final = 90.0
 """How long a healed provider may take to be as the others."""
 POLL_S: Final = 0.05
+STOCKED_S: Final = 15.0
 END_S: Final = 30.0
 """How long clients get for their last answers."""
 LOGS: Final = "logs"
@@ -205,6 +206,7 @@ class _ProviderLossDrill:
         ]
 
     async def _rounds(self, users: Users) -> None:
+        await users.stocked(STOCKED_S)
         for number in range(self.rounds):
             cycle, place = divmod(number, len(self.kinds))
             kind = self.kinds[place]

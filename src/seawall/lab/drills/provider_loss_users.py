@@ -14,6 +14,7 @@ import websockets
 
 from seawall.lab.drills.audit import Finding, Kind, Present
 from seawall.lab.drills.cluster_clients import (
+    STOCK,
     SYMBOL,
     Account,
     Dealer,
@@ -96,6 +97,15 @@ class Users:
         self._streams = [
             loop.create_task(self._stream(account, around)) for account, around in self._to_stream
         ]
+
+    async def stocked(self, patience_s: float) -> None:
+        """Wait until keepers have orders to cancel while none can be placed, or long enough."""
+        keepers = self.accounts[:KEEPERS]
+        until_s = asyncio.get_running_loop().time() + patience_s
+        while asyncio.get_running_loop().time() < until_s and not self.failures:
+            if min(len(keeper.stock) for keeper in keepers) >= STOCK:
+                return
+            await asyncio.sleep(0.1)
 
     async def stop(self, patience_s: float) -> list[str]:
         """Let everybody finish; return who did not."""
