@@ -8,6 +8,7 @@ from seawall.journal.etcd import EtcdJournal
 from seawall.journal.etcd_client import EtcdClient, EtcdSettings
 from seawall.journal.port import Journal
 from seawall.lab.etcd import EtcdCluster, free_ports
+from seawall.model import limits
 from seawall.model.topology import EtcdPlace, NodePlace, Provider, Topology
 from seawall.node.links import Links
 from seawall.node.membership import Membership
@@ -41,7 +42,9 @@ def topology_of(etcd: EtcdCluster) -> Topology:
 
 
 @asynccontextmanager
-async def member(topology: Topology, name: str, data: Path) -> AsyncIterator[Node]:
+async def member(
+    topology: Topology, name: str, data: Path, snapshot_entries: int = limits.SNAPSHOT_ENTRIES
+) -> AsyncIterator[Node]:
     """Run one node of the topology."""
     provider = topology.find_node(name).provider
     client = EtcdClient(EtcdSettings(endpoints=topology.etcd_for(provider)))
@@ -50,7 +53,12 @@ async def member(topology: Topology, name: str, data: Path) -> AsyncIterator[Nod
         return await EtcdJournal.open(client, cell)
 
     node = await Node.open(
-        NodeSettings(data=data / name, name=name, checkpoint_entries=50),
+        NodeSettings(
+            data=data / name,
+            name=name,
+            checkpoint_entries=50,
+            snapshot_entries=snapshot_entries,
+        ),
         open_journal=open_journal,
         membership=Membership(topology, name, Links(topology, name)),
     )

@@ -16,6 +16,7 @@ class Replica:
     """A toy cell's digests; `wrong` ones differ from the others'."""
 
     def __init__(self, node: str, *, wrong: bool = False, voters: int = 3) -> None:
+        self.node = node
         self.cell = toy_cell()
         if wrong:
             self.cell.digest = lambda: "wrong"  # type: ignore[method-assign]  # a flipped bit
@@ -34,7 +35,7 @@ def tell(replicas: Sequence[Replica], vote: Checkpoint, sequence: int) -> list[s
         try:
             replica.checkpoints.on_committed(sequence, vote)
         except OutvotedError:
-            outvoted.append(replica.checkpoints._node)  # noqa: SLF001  (who it is)
+            outvoted.append(replica.node)
     return outvoted
 
 
@@ -55,7 +56,7 @@ def test_most_are_right_whoever_leads(wrong: str) -> None:
         outvoted = tell(replicas, said, sequence + sequence % 2 + 1)
         sequence += 2
     assert outvoted == [wrong]
-    right = [replica for replica in replicas if replica.checkpoints._node != wrong]  # noqa: SLF001
+    right = [replica for replica in replicas if replica.node != wrong]
     assert not any(replica.checkpoints.disputed for replica in right)
     assert not any(replica.checkpoints.due() for replica in right)
 

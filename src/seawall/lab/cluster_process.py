@@ -96,9 +96,11 @@ class SimNode:
             journal.dead = True
         membership = self.membership
         if membership._timer is not None:  # noqa: SLF001  (a kill asks nobody)
-            membership._timer.cancel()  # noqa: SLF001
+            membership._timer.cancel()  # noqa: SLF001  (a kill asks nobody)
         for replica in membership.replicas.values():
-            for task in (replica._task, replica.driver._task, replica._looking):  # noqa: SLF001
+            driver = replica.driver
+            tasks = (replica._task, replica._looking, driver._task)  # noqa: SLF001  (as above)
+            for task in tasks:
                 if task is not None:
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
