@@ -219,16 +219,18 @@ def _together(
         best = max(causes, key=_rank)
         host, _ = host_of(best.host)
         names = [each.name for each in best.ill]
+        # Whoever tells of no trouble there may still be in trouble elsewhere.
+        tells = best.confidence is not Confidence.SUSPECTED and host in left
         found.append(
             Together(
-                parties=tuple(dict.fromkeys([*([host] if host in left else []), *names])),
+                parties=tuple(dict.fromkeys([*([host] if tells else []), *names])),
                 since_ns=best.since_ns,
                 confidence=best.confidence,
                 cause=best.host,
                 title=best.title,
             )
         )
-        for name in (host, *names):
+        for name in ([host] if tells else []) + names:
             left.pop(name, None)
     return found + list(_unexplained(left.values()))
 
