@@ -56,7 +56,7 @@ def providers_table(status: list[dict[str, Any]]) -> Table:
             " ".join(each["leads"]),
             "" if sequence is None else f"{sequence:,}",
             "" if stale_s is None else f"{stale_s:.1f} s ago",
-            each["gateway"],
+            each["gateway"].replace("http://", ""),
         )
     return table
 
