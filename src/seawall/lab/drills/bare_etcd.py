@@ -69,6 +69,13 @@ class BareEtcd:
                 break
         return await self.leader() == provider
 
+    async def serves(self, provider: str) -> bool:
+        """Return whether each member of the provider answers, and knows a leader."""
+        said = [
+            await self._status(name) for name, where in self._providers.items() if where == provider
+        ]
+        return all(status is not None and status.leader for status in said)
+
     async def _write(self, name: str) -> None:
         waiting: set[asyncio.Task[None]] = set()
         try:

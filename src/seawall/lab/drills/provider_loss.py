@@ -254,12 +254,20 @@ class _ProviderLossDrill:
         )
 
     async def _well(self, target: str) -> bool:
-        """Wait until the provider's node knows everything again; False if it takes too long."""
+        """Wait until the provider's node knows everything again, and its member serves.
+
+        False if that takes too long.
+        """
         provider = self.cluster.provider(target)
         deadline_s = time.monotonic() + WELL_S
         while time.monotonic() < deadline_s:
             told = await self.cluster.ask(target)
-            if told is not None and told["ready"] and all(each["fresh"] for each in told["cells"]):
+            if (
+                told is not None
+                and told["ready"]
+                and all(each["fresh"] for each in told["cells"])
+                and (self.bare is None or await self.bare.serves(target))
+            ):
                 return True
             # What the fault ended is started again, as a service manager does.
             await provider.start()

@@ -26,8 +26,8 @@ from seawall.lab.machine import describe_machine
 
 FINDINGS_TOLD: Final = 50
 SAID: Final = 5
-ELECTION_S: Final = 0.3
-"""A shorter gap of etcd's is no election."""
+ELECTION_S: Final = 0.5
+"""A shorter gap of etcd's is no election: its members wait for so long before they hold one."""
 LIMITS: Final = (
     (
         "Three providers on one machine share its processors and its disk: the gaps are longer than"
