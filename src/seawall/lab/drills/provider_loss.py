@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -25,14 +26,14 @@ from seawall.lab.drills.cluster_audit import Isolation, Replicas, compare_replic
 from seawall.lab.drills.cluster_clients import SYMBOL, UnexpectedError
 from seawall.lab.drills.cluster_history import History
 from seawall.lab.drills.cluster_session import Gateway
-from seawall.lab.drills.provider_loss_faults import FAULTS, FULL, Hurt, heal, hurt
+from seawall.lab.drills.provider_loss_faults import FAULTS, FAULTS_ANYWHERE, FULL, Hurt, heal, hurt
 from seawall.lab.drills.provider_loss_report import Loss, Seen, loss_report
 from seawall.lab.drills.provider_loss_users import Users
 from seawall.lab.etcd import EtcdLabError
 from seawall.lab.local_cluster import LocalCluster
 from seawall.lab.local_state import ClusterError
 from seawall.lab.machine import now_text
-from seawall.lab.netns import NetworkError
+from seawall.lab.netns import NetworkError, can_make_namespaces
 from seawall.lab.progress import Progress
 from seawall.lab.wire import BrokenError
 from seawall.lib.prng import Prng
@@ -123,10 +124,12 @@ def three_providers() -> Topology:
 class _ProviderLossDrill:
     """One run."""
 
-    def __init__(self, options: DrillOptions, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, options: DrillOptions, kinds: Sequence[str], folder: Path, progress: Progress
+    ) -> None:
         self.folder = folder
         self.rounds = options.rounds
-        self.kinds = (options.fault,) if options.fault else FAULTS
+        self.kinds = kinds
         self.seed = time.time_ns() % 1_000_000 if options.seed is None else options.seed
         self.prng = Prng(self.seed)
         self.progress = progress
@@ -321,9 +324,11 @@ class _ProviderLossDrill:
 
 async def run_provider_loss(options: DrillOptions, out: Path, progress: Progress) -> DrillReport:
     """Run the drill in a temporary directory; logs are kept in `out` if a promise was broken."""
+    every = FAULTS if await can_make_namespaces() else FAULTS_ANYWHERE
+    kinds = (options.fault,) if options.fault else every
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="seawall-drill-"))
     try:
-        report = await _ProviderLossDrill(options, folder, progress).run()
+        report = await _ProviderLossDrill(options, kinds, folder, progress).run()
         if not report.held:
             await asyncio.to_thread(shutil.copytree, folder / LOGS, out / LOGS, dirs_exist_ok=True)
     finally:

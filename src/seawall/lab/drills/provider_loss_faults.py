@@ -19,6 +19,8 @@ PAUSE: Final = "pause"
 SLOW: Final = "slow"
 FULL: Final = "disk-full"
 FAULTS: Final = (CUT, KILL, PAUSE, SLOW, FULL)
+FAULTS_ANYWHERE: Final = (KILL, PAUSE, SLOW)
+"""Those that need no rights."""
 SLOW_MS: Final = 200
 HALF_S: Final = 1.0
 """How long a provider is healed by half."""
