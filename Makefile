@@ -89,7 +89,8 @@ $(KUBECTL): tests/deploy/kubectl/package-lock.json
 
 .PHONY: bench
 bench: build anvil ## measure every part (docs/BENCHMARKS.md says how to read it)
-	@status=0; for what in engine journal api recovery payouts reconcile transfer; do \
+	@status=0; for what in engine journal cluster-journal api cluster-orders recovery payouts reconcile \
+		transfer; do \
 		$(RUN) bench $$what --out bench/results || status=1; \
 	done; exit $$status
 

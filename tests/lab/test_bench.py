@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.tools import program
 
 from seawall.lab.bench import BENCHES, BenchOptions
 from seawall.lab.bench.document import read_results, render
@@ -119,6 +120,14 @@ async def test_payouts_and_reconciliation_are_measured_over_a_real_chain(tmp_pat
     read = await BENCHES["reconcile"].perform(options)
     assert [row["balances"] for row in read.rows] == [1_600] * 2
     assert not list((tmp_path / "build").iterdir()), "nothing is left behind"
+
+
+@pytest.mark.slow
+async def test_orders_are_answered_alone_and_in_a_cluster() -> None:
+    program("etcd")
+    result = await BENCHES["cluster-orders"].perform(BenchOptions(seconds=0.1))
+    assert all(row["requests"] >= LEAST for row in result.rows)
+    assert len(result.rows) == 3
 
 
 @pytest.mark.slow

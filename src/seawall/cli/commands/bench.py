@@ -29,7 +29,8 @@ def bench(
     Parameters
     ----------
     name
-        engine, journal, cluster-journal, api, recovery, payouts, reconcile or transfer.
+        engine, journal, cluster-journal, api, cluster-orders, recovery, payouts, reconcile or
+        transfer.
     seconds
         How long each thing is measured.
     entries

@@ -15,6 +15,7 @@ ORDER: Final = (
     "journal",
     "cluster-journal",
     "api",
+    "cluster-orders",
     "recovery",
     "payouts",
     "reconcile",
@@ -51,16 +52,21 @@ flight and take turns in quarters of a second.""",
 Orders are signed, checked, journaled, synced, matched and published before they are answered; half
 of them trade. The echo on the same server gets the same parameters and answers with them. Each
 connection has one request on its way. The load generator shares the machine's cores.""",
+    "cluster-orders": """\
+The same order, placed and canceled over one connection at a time: at an exchange on its own with
+SQLite, and in a cluster of three nodes with etcd and TLS, at the gateway of the leader and at
+another, which forwards it and answers once its own replica has applied it.""",
     "recovery": """\
 A start without the interpreter's own: journals opened, snapshot loaded and checked, rest replayed,
 lead taken. Replays run without any snapshot. The long journal's entries are ticks, written straight
 into it: what lies behind a snapshot is not read.""",
     "payouts": """\
 A payout is queued, its gas estimated by two endpoints, signed in the signer's own process,
-journaled and synced, sent to both endpoints, and noted as sent; up to sixteen share an append and a
+journaled and synced, sent to both endpoints, and noted as sent; up to fifty share an append and a
 request. The bare loop signs a payment with a key in memory and sends it, one after the other, to
-the same chain (Anvil, which mines once a second for both). They take turns in rounds of a hundred.
-`Final and booked` waits for the blocks as well.""",
+the same chain (Anvil, which mines once a second for both). They take turns in rounds of two
+hundred. `Sent` ends when the last payment is noted as sent; `Final and booked` waits for the blocks
+as well.""",
     "reconcile": """\
 Coin and token of each user's deposit address, to the last unit, at one block. The bare reading asks
 one endpoint for each balance, 500 in a JSON-RPC batch, and adds up. The reconciliation asks two

@@ -45,7 +45,7 @@ async def run_transfer(options: BenchOptions, progress: Progress) -> BenchResult
         key = await exchange.fund("bench", FUNDS)
         connection = exchange.connection()
         try:
-            bench = _Requests(connection, key)
+            bench = Requests(connection, key)
             await bench.transfer("MAIN_FUNDING", "1000")
             times = await bench.measure(3 * options.seconds, progress)
         finally:
@@ -77,12 +77,14 @@ async def run_transfer(options: BenchOptions, progress: Progress) -> BenchResult
     )
 
 
-class _Requests:
+class Requests:
     """One user's requests over one connection."""
 
-    def __init__(self, connection: Connection, key: Key) -> None:
+    def __init__(self, connection: Connection, key: Key, prefix: str = "bench-") -> None:
         self._connection = connection
         self._key = key
+        self._prefix = prefix
+        """Of the client order ids, which one user may use once."""
         self._sent = 0
 
     async def measure(self, seconds: float, progress: Progress) -> dict[str, list[float]]:
@@ -97,7 +99,7 @@ class _Requests:
                     await self.transfer(kind, "1")
                     took = time.perf_counter() - sent
                 else:
-                    await self._order()
+                    await self.order()
                     took = (time.perf_counter() - sent) / 2
                 if rounds >= WARM:
                     times[name].append(took)
@@ -110,10 +112,10 @@ class _Requests:
         params = {"type": kind, "asset": "USDC", "amount": amount}
         await self._request("POST", "/sapi/v1/asset/transfer", params)
 
-    async def _order(self) -> None:
+    async def order(self) -> None:
         """Place an order that rests, and cancel it, so that the book stays as it is."""
         self._sent += 1
-        name = f"bench-{self._sent}"
+        name = f"{self._prefix}{self._sent}"
         order = {
             "symbol": SYMBOL,
             "side": "BUY",
