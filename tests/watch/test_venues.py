@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.exchange import GENEROUS, Exchange
+from tests.exchange import Exchange, running_exchange
 from tests.watch.feeds.server import FeedServer, feed_server
 
 from seawall.model.watch_facts import Doubt, Health, Reading
@@ -214,15 +214,11 @@ async def test_without_ccxt_every_venue_is_unknown(monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    exchange = Exchange(tmp_path, busy=True, throttle=GENEROUS)
-    exchange.start()
-    try:
+    with running_exchange(tmp_path) as opened:
         # Until it has traded, there is nothing to see.
-        while not httpx.get(f"{exchange.url}/api/v3/trades?symbol=BTCUSDT").json():
+        while not httpx.get(f"{opened.url}/api/v3/trades?symbol=BTCUSDT").json():
             time.sleep(0.1)
-        yield exchange
-    finally:
-        exchange.stop()
+        yield opened
 
 
 async def test_our_own_exchange_is_seen_through_ccxt(exchange: Exchange) -> None:
