@@ -160,7 +160,11 @@ class EtcdMember:
             os.kill(self.pid, number)
 
     def pause(self) -> None:
+        """Stop the process without ending it; when this returns none of its threads runs."""
+        pid = self.pid
         self.signal(signal.SIGSTOP)
+        if pid is not None:
+            os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         self.signal(signal.SIGCONT)

@@ -137,7 +137,8 @@ class CellForwarder:
         if len(self._pending) >= limits.SEQUENCER_QUEUE:
             return OverloadedError(f"{len(self._pending)} commands wait for a leader")
         since_s = self._no_quorum_since_s
-        if since_s is not None and self._now_s() - since_s > NO_QUORUM_S:
+        lost = since_s is not None and self._now_s() - since_s > NO_QUORUM_S
+        if lost and not self._replica.quorum:
             return NoQuorumError(self._last_known())
         return None
 

@@ -6,7 +6,9 @@ that a payout passes through.  The money is play money, the keys are made for th
 
 import asyncio
 import secrets
+import shutil
 import sys
+import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -109,6 +111,7 @@ class TreasuryBed:
         self.devchain = DevChain(folder / "chain")
         self._lanes = lanes
         self._signer: Process | None = None
+        self._signer_folder: Path | None = None
         self._references = 0
         self.who = Who(wallets=(), deposit_key="")
         self.token = ""
@@ -147,6 +150,8 @@ class TreasuryBed:
         if self._signer is not None and self._signer.returncode is None:
             self._signer.terminate()
             await self._signer.wait()
+        if self._signer_folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self._signer_folder, ignore_errors=True)
         await self.devchain.stop()
 
     def treasury(self, lane_in_flight: int = 64) -> NetworkTreasury:
@@ -179,8 +184,9 @@ class TreasuryBed:
         )
 
     async def _start_signer(self) -> None:
-        folder = self.folder / "signer"
-        folder.mkdir(parents=True, mode=0o700)
+        # Elsewhere than the rest: a socket's path has about a hundred characters at most.
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="seawall-signer-"))
+        self._signer_folder = folder
         phrase = folder / "passphrase"
         phrase.write_text(secrets.token_hex(16), "ascii")
         keystore, socket = folder / "keys.json", folder / "signer.sock"
