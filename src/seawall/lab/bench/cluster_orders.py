@@ -63,9 +63,7 @@ async def run_cluster_orders(options: BenchOptions, progress: Progress) -> Bench
             )
             for row in rows[1:]
         ),
-        notes=(
-            "Nine processes share this machine's cores; providers have cores of their own.",
-        ),
+        notes=("Nine processes share this machine's cores; providers have cores of their own.",),
     )
 
 
