@@ -1,6 +1,7 @@
 """What deploy/ tells programs to do, they can: options, settings, topologies, units, YAML."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,7 +114,9 @@ def test_settings_of_nodes_are_settings() -> None:
 
 
 def test_units_are_understood() -> None:
-    verify = program("systemd-analyze")
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("this machine is not run by systemd, and installing it would make it one")
     for path in UNITS:
         told = subprocess.run(
             [verify, "verify", str(path)], check=False, capture_output=True, text=True
