@@ -161,6 +161,8 @@ class DevChain:
         """Stop the process without ending it: it takes connections and never answers."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            # Until none of its threads runs it may still answer.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         if self._process is not None:
