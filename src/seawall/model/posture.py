@@ -1,4 +1,4 @@
-"""Postures, stages and the words of incidents.  The rule: a closed set each; tables live in the core.
+"""Postures, stages and words of incidents.  The rule: closed sets; their tables are the core's.
 
 A service is named by a path: `market/BTCUSDT`, `withdrawal/ETH/ETHEREUM` (asset, network),
 `deposit/ETH/ETHEREUM`, `transfers`, `sign_in`.

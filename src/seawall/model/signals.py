@@ -1,4 +1,4 @@
-"""What watchers report to the control cell.  The rule: a signal is what one watcher saw, no verdict.
+"""What watchers report to the control cell.  The rule: a signal is what one saw, no verdict.
 
 A report carries all that a watcher saw in one round.  Its number only rises, and its moment is the
 watcher's own: an old report that somebody sends again, or one from a wrong clock, is refused.

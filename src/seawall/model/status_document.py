@@ -1,9 +1,9 @@
-"""All that the public status site says, as one document.  The rule: facts with their times, no words.
+"""All that the public status site says, in one document.  The rule: facts with times, no words.
 
 The gateway serves it as JSON at /seawall/v1/status-document, from the journals' state alone; the
 status site's own process asks several gateways and keeps the newest.  Texts stand here only where
-people wrote them; what is said by template is named by `kind` with its `facts`, so that it reads the
-same in every language.
+people wrote them; what is said by template is named by `kind` with its `facts`, so that it reads
+the same in every language.
 """
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ class ServiceLine(Document, frozen=True, kw_only=True):
     """One service as it stands."""
 
     service: str
-    """`market/BTCUSDT`, `withdrawal/ETH/ETHEREUM`, `deposit/ETH/ETHEREUM`, `transfers`, `sign_in`."""
+    """As `posture.py` names it."""
     kind: ServiceKind
     posture: Posture
     stage: Stage | None = None
@@ -181,6 +181,6 @@ class StatusDocument(Document, frozen=True, kw_only=True):
     queues: tuple[QueueLine, ...] = ()
     candles: tuple[CandleLine, ...] = ()
     history: tuple[DayLine, ...] = ()
-    """Only days on which a service was not open all the time; `history_from` tells the first day."""
+    """Only days on which a service was not open all the time, from `history_from` on."""
     history_from: str = ""
     statement: StatementLine | None = None
