@@ -2,13 +2,16 @@
 
 Anvil rewrites its own state file in place, and an end in the middle of that loses the chain.  So
 its state is taken after each block, and put in the file's place in one step: however it ends, at
-most the block of that moment is missing, which no exchange has called final.  The embedded chain
-keeps each block by itself.
+most the block of that moment is missing, which no exchange has called final.  It begins with that
+state before it takes a call: whoever saw it empty for a moment would take it for a chain that was
+replaced down to its first block, and stop paying.  The embedded chain keeps each block by itself.
 """
 
 import asyncio
+import gzip
 import os
 import time
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +22,7 @@ from seawall.lab.devchain import DevChain, DevChainError, EmbeddedDevChain
 from seawall.lab.tied import tied
 
 KEPT: Final = "state.hex"
+LOADED: Final = "loaded.json"
 AGAIN_S: Final = 2.0
 """Between two attempts to start a chain that ended."""
 
@@ -26,8 +30,25 @@ _log = structlog.get_logger("seawall.demo")
 
 
 class _Anvil(DevChain):
+    async def start(self) -> None:
+        await asyncio.to_thread(self._unpack)
+        await super().start()
+
+    def _unpack(self) -> None:
+        """Write what was kept as Anvil reads it when it starts."""
+        kept, loaded = self._folder / KEPT, self._folder / LOADED
+        loaded.unlink(missing_ok=True)
+        if kept.exists():
+            try:
+                state = gzip.decompress(bytes.fromhex(kept.read_text("ascii")[2:]))
+            except (OSError, EOFError, ValueError, zlib.error) as error:
+                raise DevChainError(f"{kept} is damaged: {error}") from error
+            loaded.write_bytes(state)
+
     def _command(self) -> list[str]:
-        return tied(super()._command())
+        loaded = self._folder / LOADED
+        begin = ["--load-state", str(loaded)] if loaded.exists() else []
+        return tied([*super()._command(), *begin])
 
 
 class _Embedded(EmbeddedDevChain):
@@ -71,17 +92,15 @@ class DemoChain:
 
     async def _start(self) -> None:
         await self.node.start()
-        kept = self._folder / KEPT
-        if self.node is not self._embedded and kept.exists():
-            state = await asyncio.to_thread(kept.read_text, "ascii")
-            await self.node.rpc("anvil_loadState", state)
+        if self.node is not self._embedded and (self._folder / KEPT).exists():
             # It knows accounts at the newest block only: what is asked of final blocks needs more.
-            await self.mine(self._busy_blocks)
+            for _ in range(self._busy_blocks):
+                await self.mine()
         self._busy = self._busy_blocks
 
-    async def mine(self, blocks: int = 1) -> int:
-        """Mine and keep; return the new head's number."""
-        head = await self.node.mine(blocks)
+    async def mine(self) -> int:
+        """Mine a block and keep it; return its number."""
+        head = await self.node.mine()
         self._mined_s = time.monotonic()
         if self.node is not self._embedded:
             state = await self.node.rpc("anvil_dumpState")
