@@ -5,7 +5,7 @@ Clients match on the exact message, so each stands here once, named, and nowhere
 
 from collections.abc import Mapping
 
-from seawall.gateway.money_errors import FUNDING_REJECTIONS
+from seawall.gateway.money_errors import CONTROL_REJECTIONS, FUNDING_REJECTIONS
 from seawall.model.rejections import Rejection
 from seawall.node.errors import (
     InvalidCommandError,
@@ -463,6 +463,7 @@ REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
         "Data sent for parameter 'countdownTime' is not valid.",
     ),
     **FUNDING_REJECTIONS,
+    **CONTROL_REJECTIONS,
 }
 
 

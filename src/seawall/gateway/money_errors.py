@@ -1,4 +1,4 @@
-"""Answers to what the funding cell refuses.  The rule: codes and texts are Binance's wallet ones.
+"""Answers to what funding and control refuse.  The rule: codes and texts are Binance's wallet ones.
 
 Where Binance has no code for a refusal, the nearest is taken and the text says what happened.
 """
@@ -39,4 +39,25 @@ FUNDING_REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
     Rejection.SLOT_TAKEN: (-1130, "Another payment holds this slot."),
     Rejection.SLOTS_DIFFER: (-1130, "A replacement must spend the slots of the first."),
     Rejection.NOT_FINAL: (-1130, "It is not final yet."),
+    Rejection.LEASE_RUN_OUT: (
+        -4019,
+        "Withdrawals stopped by themselves: nobody has said lately that all is well.",
+    ),
+    Rejection.TRANSFERS_PAUSED: (-4019, "Transfers between wallets are paused."),
+}
+
+CONTROL_REJECTIONS: Mapping[Rejection, tuple[int, str]] = {
+    Rejection.STALE_ORDER: (-1130, "A later order has been applied."),
+    Rejection.RUNBOOK_INVALID: (-1130, "The runbook contradicts itself."),
+    Rejection.UNKNOWN_WATCHER: (-1130, "No such watcher is registered."),
+    Rejection.REPORT_REPEATED: (-1130, "This report, or a later one, was taken before."),
+    Rejection.REPORT_CLOCK: (-1130, "The report's moment is too far from the journal's."),
+    Rejection.UNKNOWN_SERVICE: (-1130, "There is no such service."),
+    Rejection.UNKNOWN_INCIDENT: (-1130, "There is no such incident."),
+    Rejection.UNKNOWN_PLAN: (-1130, "There is no such plan."),
+    Rejection.UNKNOWN_MAINTENANCE: (-1130, "There is no such maintenance."),
+    Rejection.NOT_TOWARDS_LESS: (-1130, "Only a plan opens a service; an order closes it."),
+    Rejection.STILL_CLOSED: (-1130, "A service of it is not open yet."),
+    Rejection.PLAN_ENDED: (-1130, "The plan has ended."),
+    Rejection.WRONG_STAGE: (-1130, "Another stage is next."),
 }

@@ -82,6 +82,15 @@ class Settle(Command, frozen=True, kw_only=True, tag="settle"):
     refusal: str = ""
 
 
+class SetTransfers(Command, frozen=True, kw_only=True, tag="set_transfers"):
+    """Let transfers leave this cell, or pause them; what is under way arrives all the same."""
+
+    paused: bool
+    reason: str
+    person: str = ""
+    order: int = 0
+
+
 # Spot: set-up
 
 
@@ -105,6 +114,10 @@ class SetMarketStatus(Command, frozen=True, kw_only=True, tag="set_market_status
     reason: str
     automatic: bool = False
     """Ordered by a runbook rather than a person; it may not skip the auction."""
+    order: int = 0
+    """Number of the control cell's order; one below the last applied is refused.  0: none."""
+    collar_bps: int = 0
+    """While open: how far orders may stand from the last auction's price; 0 is no collar."""
 
 
 class SetFeeTier(Command, frozen=True, kw_only=True, tag="set_fee_tier"):

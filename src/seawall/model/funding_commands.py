@@ -39,6 +39,36 @@ class SetService(Command, frozen=True, kw_only=True, tag="set_service"):
     status: ServiceStatus
     reason: str
     person: str = ""
+    order: int = 0
+    """Number of the control cell's order; one below the last applied is refused.  0: none."""
+    per_withdrawal: int = 0
+    """While limited, in atoms; 0 leaves the listing's own `limited_max`."""
+    per_user: int = 0
+    """What one user may have prepared since this order; 0 is no limit."""
+    total: int = 0
+    """What all users together may have prepared since this order; 0 is no limit."""
+
+
+class GrantLease(Command, frozen=True, kw_only=True, tag="grant_lease"):
+    """Withdrawals may be prepared until the journal's time passes `until_ns`.
+
+    The control cell's word; its number only rises.  From the first one on, no lease means no
+    withdrawal.
+    """
+
+    number: int
+    until_ns: int
+
+
+class OrderCanary(Command, frozen=True, kw_only=True, tag="order_canary"):
+    """Let the exchange pay itself: hot wallet to cold storage, through signer and chain.
+
+    The treasury makes it a vault move with `key`; a key takes effect once.
+    """
+
+    asset: AssetCode
+    network: str
+    key: str
 
 
 class SetDailyLimit(Command, frozen=True, kw_only=True, tag="set_daily_limit"):

@@ -22,6 +22,7 @@ NO_ORDER_LIST: Final = OrderListId(-1)
 SPOT: Final = "spot"
 IDENTITY: Final = "identity"
 FUNDING: Final = "funding"
+CONTROL: Final = "control"
 CELLS: Final = (IDENTITY, FUNDING, SPOT)
 """The names of the cells, in the order they start."""
 

@@ -86,6 +86,22 @@ class Rejection(StrEnum):
     SLOT_TAKEN = "slot_taken"
     SLOTS_DIFFER = "slots_differ"
     NOT_FINAL = "not_final"
+    # incident control
+    LEASE_RUN_OUT = "lease_run_out"
+    TRANSFERS_PAUSED = "transfers_paused"
+    STALE_ORDER = "stale_order"
+    RUNBOOK_INVALID = "runbook_invalid"
+    UNKNOWN_WATCHER = "unknown_watcher"
+    REPORT_REPEATED = "report_repeated"
+    REPORT_CLOCK = "report_clock"
+    UNKNOWN_SERVICE = "unknown_service"
+    UNKNOWN_INCIDENT = "unknown_incident"
+    UNKNOWN_PLAN = "unknown_plan"
+    UNKNOWN_MAINTENANCE = "unknown_maintenance"
+    NOT_TOWARDS_LESS = "not_towards_less"
+    STILL_CLOSED = "still_closed"
+    PLAN_ENDED = "plan_ended"
+    WRONG_STAGE = "wrong_stage"
 
     @property
     def transient(self) -> bool:
@@ -121,5 +137,8 @@ _TRANSIENT = frozenset(
         Rejection.OUT_OF_TURN,
         Rejection.HOT_WALLET_LOW,
         Rejection.NOT_FINAL,
+        Rejection.LEASE_RUN_OUT,
+        Rejection.TRANSFERS_PAUSED,
+        Rejection.STILL_CLOSED,
     }
 )
