@@ -65,8 +65,11 @@ class DevChain:
         block_s: float | None = None,
         port: int = 0,
         keep_state: bool = False,
+        host: str = HOST,
     ) -> None:
         self.chain_id = chain_id
+        self.host = host
+        """Loopback, unless providers in namespaces of their own are to reach it."""
         self.port = port
         self.accounts: list[str] = []
         self._folder = folder
@@ -77,7 +80,7 @@ class DevChain:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -112,7 +115,7 @@ class DevChain:
         arguments = [
             str(find_anvil()),
             "--host",
-            HOST,
+            self.host,
             "--port",
             str(self.port),
             "--chain-id",
@@ -255,7 +258,8 @@ class EmbeddedDevChain(DevChain):
 
     def _command(self) -> list[str]:
         command = [sys.executable, "-m", "seawall.lab.ethchain_server"]
-        command += ["--port", str(self.port), "--chain-id", str(self.chain_id)]
+        command += ["--host", self.host, "--port", str(self.port)]
+        command += ["--chain-id", str(self.chain_id)]
         if self._block_s is not None:
             command += ["--block-time", f"{self._block_s:g}"]
         if self._keep_state:
@@ -270,6 +274,7 @@ async def open_development_chain(
     block_s: float | None = None,
     port: int = 0,
     keep_state: bool = False,
+    host: str = HOST,
 ) -> DevChain:
     """Start Anvil, or where it cannot be had the embedded chain; `program` says which it is.
 
@@ -278,7 +283,14 @@ async def open_development_chain(
     """
 
     def choose(kind: type[DevChain]) -> DevChain:
-        return kind(folder, chain_id=chain_id, block_s=block_s, port=port, keep_state=keep_state)
+        return kind(
+            folder,
+            chain_id=chain_id,
+            block_s=block_s,
+            port=port,
+            keep_state=keep_state,
+            host=host,
+        )
 
     if (folder / EmbeddedDevChain.state_name).exists():
         chain = choose(EmbeddedDevChain)

@@ -369,14 +369,14 @@ async def _serve(options: argparse.Namespace) -> None:
     node = Node(store, options.chain_id)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, options.port))
+    listener.bind((options.host, options.port))
     settings = uvicorn.Config(
         create_app(node), log_level="warning", access_log=False, lifespan="off"
     )
     miner = asyncio.create_task(_mine_on(node, options.block_time)) if options.block_time else None
     # Whoever started this reads the port here; connections wait in the socket until it serves.
     listener.listen()
-    sys.stdout.write(f"Listening on {HOST}:{listener.getsockname()[1]}\n")
+    sys.stdout.write(f"Listening on {options.host}:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     try:
         await uvicorn.Server(settings).serve(sockets=[listener])
@@ -390,6 +390,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A development chain in Python, on loopback.")
+    parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--chain-id", type=int, default=31337)
     parser.add_argument("--block-time", type=float, default=0, help="seconds; 0: only when asked")
