@@ -8,6 +8,7 @@ docs/operating/cluster.md.
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,9 @@ ASK_S: Final = 2.0
 LOOPBACK: Final = "127.0.0.1"
 
 
+Configure = Callable[[str], Awaitable[str]]
+
+
 class LocalCluster:
     """All providers of one topology."""
 
@@ -49,10 +53,12 @@ class LocalCluster:
         small_disks: bool = False,
         timing: EtcdTiming | None = None,
         namespaces: bool | None = None,
+        configure: Configure | None = None,
     ) -> None:
         """Take the text of the settings file that all nodes read as `configuration`.
 
-        Without `namespaces` they are used where they can be made.
+        Without `namespaces` they are used where they can be made.  `configure` is called with this
+        machine's address as providers see it, and returns the text where that depends on it.
         """
         self.topology = topology
         """As it is on this machine, once it was started."""
@@ -66,12 +72,18 @@ class LocalCluster:
         self._small_disks = small_disks
         self._timing = timing
         self._namespaces = namespaces
+        self._configure = configure
         self._place: Place | None = None
         self._members: list[EtcdMember] = []
         self._watch: ClusterWatch | None = None
         self._token = ""
         self.socket = ""
         """Where the owner takes faults, if it does."""
+
+    @property
+    def host(self) -> str:
+        """The address of this machine, as providers see it."""
+        return self.network.host_address if self.network else LOOPBACK
 
     def provider(self, name: str) -> LocalProvider:
         if name not in self.providers:
@@ -103,6 +115,8 @@ class LocalCluster:
             await self.network.up()
         make_secrets(self.directory)
         self._token = (self.directory / TOKEN_FILE).read_text("ascii").strip()
+        if self._configure is not None:
+            self._configuration = await self._configure(self.host)
         if self._configuration:
             (self.directory / "seawall.toml").write_text(self._configuration, "utf-8")
         self._issue_certificates()
@@ -285,7 +299,7 @@ class LocalCluster:
         return LocalNode(name, folder / f"{name}.output", command, environment() | settings, data)
 
     def _operators(self) -> list[str]:
-        return [self.network.host_address] if self.network else [LOOPBACK]
+        return [self.host]
 
     def _issue_certificates(self) -> None:
         """Make what is missing."""
