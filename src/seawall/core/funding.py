@@ -4,8 +4,10 @@ from typing import assert_never
 
 from seawall.core import (
     address_book,
+    canaries,
     deposits,
     funding_setup,
+    lease,
     mailbox,
     vaults,
     withdrawals,
@@ -21,6 +23,7 @@ from seawall.model.commands import (
     ListAsset,
     RequestTransfer,
     Settle,
+    SetTransfers,
     Tick,
 )
 from seawall.model.events import BalanceChanged, CommandRejected, CommandRepeated, Event, Led
@@ -65,7 +68,7 @@ def _dispatch(state: FundingState, command: f.FundingCommand) -> list[Event]:
             return []
         case Lead():
             return _lead(state, command)
-        case RequestTransfer() | Deliver() | Settle():
+        case RequestTransfer() | Deliver() | Settle() | SetTransfers():
             return _message(state, command)
         case f.OpenDepositAddress() | f.SeeDeposit() | f.ConfirmDeposit() | f.RevertDeposit():
             return _deposit(state, command)
@@ -89,6 +92,8 @@ def _dispatch(state: FundingState, command: f.FundingCommand) -> list[Event]:
             | f.ReportReconciliation()
         ):
             return _vault(state, command)
+        case f.SetService() | f.GrantLease() | f.OrderCanary() | f.DelayCanary():
+            return _control(state, command)
         case _:
             return _set_up(state, command)
 
@@ -99,7 +104,9 @@ def _lead(state: FundingState, command: Lead) -> list[Event]:
     return [Led(command.epoch, command.node)]
 
 
-def _message(state: FundingState, command: RequestTransfer | Deliver | Settle) -> list[Event]:
+def _message(
+    state: FundingState, command: RequestTransfer | Deliver | Settle | SetTransfers
+) -> list[Event]:
     box = state.book.mailbox
     match command:
         case RequestTransfer():
@@ -115,6 +122,8 @@ def _message(state: FundingState, command: RequestTransfer | Deliver | Settle) -
             return mailbox.deliver(box, state.ledger, command, known)
         case Settle():
             return mailbox.settle(box, state.ledger, command, state.at_ns)
+        case SetTransfers():
+            return mailbox.set_transfers(box, command, state.at_ns)
         case _:
             assert_never(command)
 
@@ -194,12 +203,28 @@ def _vault(
             assert_never(command)
 
 
+def _control(
+    state: FundingState,
+    command: f.SetService | f.GrantLease | f.OrderCanary | f.DelayCanary,
+) -> list[Event]:
+    match command:
+        case f.SetService():
+            return funding_setup.set_service(state, command)
+        case f.GrantLease():
+            return lease.grant_lease(state, command)
+        case f.OrderCanary():
+            return canaries.order_canary(state, command)
+        case f.DelayCanary():
+            return canaries.delay_canary(state, command)
+        case _:
+            assert_never(command)
+
+
 def _set_up(
     state: FundingState,
     command: ListAsset
     | f.ListNetwork
     | f.OfferAsset
-    | f.SetService
     | f.SetDailyLimit
     | f.SetFundingTier
     | f.SetAddressWait
@@ -214,8 +239,6 @@ def _set_up(
             return funding_setup.list_network(state, command)
         case f.OfferAsset():
             return funding_setup.offer_asset(state, command)
-        case f.SetService():
-            return funding_setup.set_service(state, command)
         case f.SetDailyLimit():
             return funding_setup.set_daily_limit(state, command)
         case f.SetFundingTier():

@@ -94,6 +94,7 @@ def _wrong_contract(state: FundingState, network: Network, terms: Listing) -> st
 
 
 def set_service(state: FundingState, command: SetService) -> list[Event]:
+    """Move a service; an order of the control cell counts once, and never after a later one."""
     listing = state.listing(command.asset, command.network)
     if listing is None:
         return [CommandRejected(Rejection.UNKNOWN_LISTING)]
@@ -104,12 +105,26 @@ def set_service(state: FundingState, command: SetService) -> list[Event]:
             service = listing.deposit
         case Service.WITHDRAWAL:
             service = listing.withdrawal
-    if service.status is command.status and service.reason == command.reason:
+    limits_given = (command.per_withdrawal, command.per_user, command.total)
+    if min(command.order, *limits_given) < 0:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, "order and limits")]
+    if 0 < command.order < service.order:
+        return [CommandRejected(Rejection.STALE_ORDER, f"{service.order} is the last")]
+    if command.order:
+        if command.order == service.order:
+            return []
+    elif (service.status, service.reason) == (command.status, command.reason) and (
+        (service.per_withdrawal, service.per_user, service.total) == limits_given
+    ):
         return []
     service.status = command.status
     service.reason = command.reason
     service.person = command.person
     service.since_ns = state.at_ns
+    service.order = command.order or service.order
+    service.per_withdrawal, service.per_user, service.total = limits_given
+    service.prepared = 0
+    service.prepared_by = {}
     return [
         ServiceChanged(
             command.asset, command.network, command.service, command.status, command.reason

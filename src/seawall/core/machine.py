@@ -40,6 +40,7 @@ from seawall.model.commands import (
     SetMarketStatus,
     Settle,
     SetTradeGroup,
+    SetTransfers,
     SpotCommand,
     Tick,
 )
@@ -119,7 +120,7 @@ def _dispatch(state: SpotState, command: SpotCommand, events: list[Event]) -> Ma
             setup.set_account_tier(state, command, events)
         case SetTradeGroup():
             setup.set_trade_group(state, command, events)
-        case RequestTransfer() | Deliver() | Settle():
+        case RequestTransfer() | Deliver() | Settle() | SetTransfers():
             transfers.message(state, command, events)
         case Lead():
             state.epoch = command.epoch

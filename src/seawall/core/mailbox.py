@@ -7,14 +7,39 @@ propose each as often as it likes.  Money between two cells stands on a bridge a
 
 from seawall.core.ledger import Ledger
 from seawall.lib.invariants import invariant
-from seawall.model.commands import Deliver, RequestTransfer, Settle
+from seawall.model.commands import Deliver, RequestTransfer, Settle, SetTransfers
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding import TransferState
-from seawall.model.funding_events import MessageDelivered, TransferRequested, TransferSettled
+from seawall.model.funding_events import (
+    MessageDelivered,
+    TransferRequested,
+    TransfersChanged,
+    TransferSettled,
+)
 from seawall.model.ids import MONEY_CELLS, bridge_account
 from seawall.model.mailbox import Inbox, Mailbox, Outbox, Transfer
 from seawall.model.messages import Message, MoveFunds
 from seawall.model.rejections import Rejection
+
+
+def set_transfers(mailbox: Mailbox, command: SetTransfers, at_ns: int) -> list[Event]:
+    """Pause what users may send from here, or let it begin again; an order counts once."""
+    if not command.reason or command.order < 0:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, "reason and order")]
+    if 0 < command.order < mailbox.order:
+        return [CommandRejected(Rejection.STALE_ORDER, f"{mailbox.order} is the last")]
+    if command.order:
+        if command.order == mailbox.order:
+            return []
+    elif (mailbox.paused, mailbox.reason) == (command.paused, command.reason):
+        return []
+    if mailbox.paused != command.paused:
+        mailbox.since_ns = at_ns
+    mailbox.paused = command.paused
+    mailbox.reason = command.reason
+    mailbox.person = command.person
+    mailbox.order = command.order or mailbox.order
+    return [TransfersChanged(command.paused, command.reason)]
 
 
 def request_transfer(
@@ -30,6 +55,8 @@ def request_transfer(
         return [_asked_before(mailbox.transfers[known], command)]
     if command.user_id <= 0:
         return [CommandRejected(Rejection.UNKNOWN_USER)]
+    if mailbox.paused:
+        return [CommandRejected(Rejection.TRANSFERS_PAUSED, mailbox.reason)]
     if command.atoms <= 0:
         return [CommandRejected(Rejection.BELOW_MINIMUM)]
     if ledger.free(command.user_id, command.asset) < command.atoms:

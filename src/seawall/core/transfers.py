@@ -2,14 +2,16 @@
 
 from seawall.core import mailbox
 from seawall.core.spot_state import SpotState
-from seawall.model.commands import Deliver, RequestTransfer, Settle
+from seawall.model.commands import Deliver, RequestTransfer, Settle, SetTransfers
 from seawall.model.events import CommandRejected, Event
 from seawall.model.ids import MONEY_CELLS, SPOT
 from seawall.model.rejections import Rejection
 
 
 def message(
-    state: SpotState, command: RequestTransfer | Deliver | Settle, events: list[Event]
+    state: SpotState,
+    command: RequestTransfer | Deliver | Settle | SetTransfers,
+    events: list[Event],
 ) -> None:
     """Send, take in or close a message to or from another cell."""
     box = state.mailbox
@@ -26,5 +28,7 @@ def message(
             events.append(CommandRejected(Rejection.UNKNOWN_TRANSFER, command.source))
         else:
             events += mailbox.deliver(box, state.ledger, command, known)
+    elif isinstance(command, SetTransfers):
+        events += mailbox.set_transfers(box, command, state.at_ns)
     else:
         events += mailbox.settle(box, state.ledger, command, state.at_ns)

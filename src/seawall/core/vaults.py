@@ -4,6 +4,7 @@ A vault's account stands at minus what it holds, so that each asset still sums t
 between vaults goes through the same slots as withdrawals, and is journaled before it is sent.
 """
 
+from seawall.core.canaries import follow_move, refuse_canary_move
 from seawall.core.funding_state import FundingState
 from seawall.core.slots import most_cost, refuse_attempt, take_slots
 from seawall.model.events import CommandRejected, Event
@@ -61,6 +62,9 @@ def prepare_vault_move(state: FundingState, command: PrepareVaultMove) -> list[E
         return [CommandRejected(Rejection.INVALID_DEFINITION, "move")]
     move = state.book.moves.get(command.move_key)
     if move is None:
+        wrong = refuse_canary_move(state, command)
+        if wrong is not None:
+            return [wrong]
         if _movable(state, command) < command.atoms:
             return [CommandRejected(Rejection.INSUFFICIENT_BALANCE)]
         move = VaultMove(
@@ -99,7 +103,7 @@ def prepare_vault_move(state: FundingState, command: PrepareVaultMove) -> list[E
             network.slots[slot] = move.payment
     move.attempts.append(command.attempt)
     move.updated_ns = state.at_ns
-    return [VaultMoveChanged(move)]
+    return [VaultMoveChanged(move), *follow_move(state, move)]
 
 
 def _movable(state: FundingState, command: PrepareVaultMove) -> int:
@@ -162,7 +166,7 @@ def settle_vault_move(state: FundingState, command: SettleVaultMove) -> list[Eve
     move.tx_id = command.tx_id
     move.cost = command.cost
     move.updated_ns = state.at_ns
-    return [VaultMoveChanged(move)]
+    return [VaultMoveChanged(move), *follow_move(state, move)]
 
 
 def record_top_up(state: FundingState, command: RecordTopUp) -> list[Event]:

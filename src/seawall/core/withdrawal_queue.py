@@ -4,6 +4,7 @@ Reads the funding state and changes nothing; the API and the status site both as
 """
 
 from seawall.core.funding_state import FundingState
+from seawall.core.stage_limits import StageRoom
 from seawall.core.withdrawals import why_not_now
 from seawall.model.funding import Outlook, Wait, WithdrawalState
 from seawall.model.funding_rows import Withdrawal
@@ -11,6 +12,7 @@ from seawall.model.rejections import Rejection
 
 _BY_REJECTION = {
     Rejection.WITHDRAWALS_PAUSED: Wait.PAUSED,
+    Rejection.LEASE_RUN_OUT: Wait.LEASE,
     Rejection.WITHDRAWALS_LIMITED: Wait.LIMITED,
     Rejection.OUT_OF_TURN: Wait.TURN,
     Rejection.HOT_WALLET_LOW: Wait.HOT_WALLET,
@@ -33,7 +35,11 @@ def outlook(state: FundingState, withdrawal: Withdrawal) -> Outlook:
                 return Outlook(
                     wait=Wait.SIGNING, detail="", position=position, estimate_ms=to_finality_ms
                 )
-            detail = listing.withdrawal.reason if refusal is Rejection.WITHDRAWALS_PAUSED else ""
+            detail = ""
+            if refusal is Rejection.WITHDRAWALS_PAUSED:
+                detail = listing.withdrawal.reason
+            elif refusal is Rejection.WITHDRAWALS_LIMITED:
+                detail = StageRoom(listing).refusal(withdrawal)
             moving = refusal is Rejection.OUT_OF_TURN and _head_moves(state, listing.queue)
             return Outlook(
                 wait=_BY_REJECTION[refusal],

@@ -9,7 +9,9 @@ from typing import Final
 
 from seawall.core.address_book import refuse_address
 from seawall.core.funding_state import FundingState
+from seawall.core.lease import has_run_out
 from seawall.core.slots import most_cost, refuse_attempt, take_slots
+from seawall.core.stage_limits import StageRoom, count_prepared, largest
 from seawall.core.vaults import book_cost
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding import ServiceStatus, Vault, WithdrawalState
@@ -94,8 +96,10 @@ def refuse_request(
         return CommandRejected(Rejection.UNKNOWN_LISTING)
     if listing.withdrawal.status is ServiceStatus.PAUSED:
         return CommandRejected(Rejection.WITHDRAWALS_PAUSED, listing.withdrawal.reason)
+    if has_run_out(state):
+        return CommandRejected(Rejection.LEASE_RUN_OUT)
     limited = listing.withdrawal.status is ServiceStatus.LIMITED
-    if limited and command.atoms > listing.listing.limited_max:
+    if limited and command.atoms > largest(listing):
         return CommandRejected(Rejection.WITHDRAWALS_LIMITED, listing.withdrawal.reason)
     if command.atoms < listing.listing.min_withdrawal:
         return CommandRejected(Rejection.BELOW_MINIMUM)
@@ -211,6 +215,7 @@ def prepare_withdrawal(state: FundingState, command: PrepareWithdrawal) -> list[
         listing = _listing_of(state, withdrawal)
         listing.queue.remove(withdrawal.withdrawal_id)
         listing.reserved += withdrawal.atoms - withdrawal.fee
+        count_prepared(listing, withdrawal)
     return [WithdrawalChanged(withdrawal)]
 
 
@@ -222,22 +227,20 @@ def why_not_now(state: FundingState, withdrawal: Withdrawal) -> Rejection | None
     service = listing.withdrawal
     if service.status is ServiceStatus.PAUSED:
         return Rejection.WITHDRAWALS_PAUSED
-    if _above_limited(listing, withdrawal):
+    if has_run_out(state):
+        return Rejection.LEASE_RUN_OUT
+    room = StageRoom(listing)
+    if room.refusal(withdrawal):
         return Rejection.WITHDRAWALS_LIMITED
     for earlier_id in listing.queue:
         if earlier_id == withdrawal.withdrawal_id:
             break
-        # What is too large for a limited service lets others pass; it keeps its place.
-        if not _above_limited(listing, state.book.withdrawals[earlier_id]):
+        # What does not fit a limited service lets others pass; it keeps its place.
+        if not room.refusal(state.book.withdrawals[earlier_id]):
             return Rejection.OUT_OF_TURN
     if hot_cover(state, listing) < withdrawal.atoms - withdrawal.fee:
         return Rejection.HOT_WALLET_LOW
     return None
-
-
-def _above_limited(listing: ListingState, withdrawal: Withdrawal) -> bool:
-    limited = listing.withdrawal.status is ServiceStatus.LIMITED
-    return limited and withdrawal.atoms > listing.listing.limited_max
 
 
 def hot_cover(state: FundingState, listing: ListingState) -> int:

@@ -244,7 +244,7 @@ SpotCommand = (
     Lead | Tick | Checkpoint | ListAsset | ListMarket | ChangeMarket | SetMarketStatus
     | SetFeeTier | SetAccountTier | SetTradeGroup | Credit | PlaceOrder | PlaceOrderList
     | CancelOrder | CancelOpenOrders | CancelOrderList | CancelReplaceOrder | AmendOrder
-    | SetCountdownCancel | RequestTransfer | Deliver | Settle
+    | SetCountdownCancel | RequestTransfer | Deliver | Settle | SetTransfers
 )  # fmt: skip
 
 # Identity

@@ -92,6 +92,8 @@ class Wait(StrEnum):
 
     APPROVAL = "waits_for_approval"
     PAUSED = "withdrawals_paused"
+    LEASE = "withdrawals_stopped_by_themselves"
+    """Incident control has not said lately that they may run."""
     LIMITED = "above_the_limit_while_withdrawals_are_limited"
     TURN = "others_are_before_it"
     HOT_WALLET = "hot_wallet_too_low"
@@ -109,6 +111,23 @@ class Outlook(Struct, frozen=True, kw_only=True):
     position: int
     estimate_ms: int | None
     """Time to arrival if nothing changes; None while nobody can say."""
+
+
+class CanaryState(StrEnum):
+    """What became of a payment of the exchange to itself."""
+
+    WANTED = "wanted"
+    """Not signed yet; its reason says why, if something is in the way."""
+    SENT = "sent"
+    """Its signed bytes are journaled."""
+    SETTLED = "settled"
+    """It stands in cold storage, at finality."""
+    FAILED = "failed"
+    """Never paid: the chain took it and moved nothing, or a later canary took its place."""
+
+    @property
+    def ended(self) -> bool:
+        return self in (CanaryState.SETTLED, CanaryState.FAILED)
 
 
 class VaultMoveState(StrEnum):

@@ -14,6 +14,7 @@ from seawall.model.commands import (
     ListAsset,
     RequestTransfer,
     Settle,
+    SetTransfers,
     Tick,
 )
 from seawall.model.funding import Attempt, Listing, Network, Service, ServiceStatus, Vault
@@ -69,6 +70,13 @@ class OrderCanary(Command, frozen=True, kw_only=True, tag="order_canary"):
     asset: AssetCode
     network: str
     key: str
+
+
+class DelayCanary(Command, frozen=True, kw_only=True, tag="delay_canary"):
+    """Say why a canary that is wanted cannot be paid yet; the treasury goes on trying."""
+
+    key: str
+    reason: str
 
 
 class SetDailyLimit(Command, frozen=True, kw_only=True, tag="set_daily_limit"):
@@ -316,7 +324,8 @@ class ReportReconciliation(Command, frozen=True, kw_only=True, tag="report_recon
 
 
 FundingCommand = (
-    Lead | Tick | Checkpoint | ListAsset | ListNetwork | OfferAsset | SetService | SetDailyLimit
+    Lead | Tick | Checkpoint | ListAsset | ListNetwork | OfferAsset | SetService | SetTransfers
+    | GrantLease | OrderCanary | DelayCanary | SetDailyLimit
     | SetFundingTier | SetAddressWait | AddAddress | RemoveAddress | SetAllowList
     | RequestTransfer | Deliver | Settle | OpenDepositAddress | SeeDeposit | ConfirmDeposit
     | RevertDeposit | RequestWithdrawal | CancelWithdrawal | ApproveWithdrawal | RejectWithdrawal

@@ -5,7 +5,7 @@
 
 from seawall.model.events import Event
 from seawall.model.funding import Listing, Network, Service, ServiceStatus, Vault
-from seawall.model.funding_rows import Deposit, VaultMove, Withdrawal
+from seawall.model.funding_rows import Canary, Deposit, VaultMove, Withdrawal
 from seawall.model.mailbox import Transfer
 
 
@@ -35,6 +35,31 @@ class ServiceChanged(Event):
         self.service = service
         self.status = status
         self.reason = reason
+
+
+class TransfersChanged(Event):
+    """Transfers out of this cell were paused, or may begin again."""
+
+    def __init__(self, paused: bool, reason: str) -> None:
+        self.paused = paused
+        self.reason = reason
+
+
+class LeaseGranted(Event):
+    """Withdrawals may be prepared until then."""
+
+    def __init__(self, number: int, until_ns: int) -> None:
+        self.number = number
+        self.until_ns = until_ns
+
+
+class CanaryChanged(Event):
+    """It was ordered, delayed, sent, settled or failed: see its state."""
+
+    def __init__(self, canary: Canary, *, repeated: bool = False) -> None:
+        self.canary = canary
+        self.state = canary.state
+        self.repeated = repeated
 
 
 class AddressBookChanged(Event):

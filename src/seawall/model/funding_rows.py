@@ -5,10 +5,13 @@ cell's snapshot and the ground of its digest.  What stands at its default is lef
 a later release may add a field and old entries still lead to their old digests.
 """
 
+from typing import Final
+
 from msgspec import Struct, field
 
 from seawall.model.funding import (
     Attempt,
+    CanaryState,
     DepositState,
     Listing,
     Network,
@@ -20,6 +23,9 @@ from seawall.model.funding import (
 from seawall.model.instruments import Asset
 from seawall.model.mailbox import Mailbox
 
+CANARY_MOVE: Final = "canary/"
+"""What the key of a canary's vault move begins with."""
+
 
 class ServiceState(Struct, kw_only=True, omit_defaults=True):
     """Whether deposits or withdrawals of one listing run, since when and why."""
@@ -28,6 +34,16 @@ class ServiceState(Struct, kw_only=True, omit_defaults=True):
     reason: str = "listed"
     since_ns: int = 0
     person: str = ""
+    order: int = 0
+    """Number of the control cell's last order that was applied."""
+    per_withdrawal: int = 0
+    """While limited, in atoms; 0 leaves the listing's own `limited_max`."""
+    per_user: int = 0
+    total: int = 0
+    prepared: int = 0
+    """What was prepared since these limits began, in atoms, where there is a total."""
+    prepared_by: dict[int, int] = field(default_factory=dict)
+    """The same by user, where each has a share."""
 
 
 class ListingState(Struct, kw_only=True, omit_defaults=True):
@@ -161,6 +177,25 @@ class VaultMove(Struct, kw_only=True, omit_defaults=True):
         return f"move/{self.move_key}"
 
 
+class Canary(Struct, kw_only=True, omit_defaults=True):
+    """A payment of the exchange to itself that control ordered; its move is `canary/KEY`."""
+
+    key: str
+    asset: str
+    network: str
+    state: CanaryState = CanaryState.WANTED
+    reason: str = ""
+    """Why it is not paid yet, or failed."""
+    atoms: int = 0
+    tx_id: str = ""
+    ordered_ns: int
+    updated_ns: int
+
+    @property
+    def move_key(self) -> str:
+        return f"{CANARY_MOVE}{self.key}"
+
+
 class FundingBook(Struct, kw_only=True, omit_defaults=True):
     """All of the state but the balances."""
 
@@ -187,6 +222,12 @@ class FundingBook(Struct, kw_only=True, omit_defaults=True):
     command_ids: dict[str, int] = field(default_factory=dict)
     vaults_changed: int = 0
     """Sequence of the last entry that changed what a vault holds."""
+    lease_number: int = 0
+    """Of the newest lease; 0: none was ever granted, and none is needed."""
+    lease_until_ns: int = 0
+    """Withdrawals may be prepared until the journal's time passes it."""
+    canaries: dict[str, Canary] = field(default_factory=dict)
+    """By key, the newest ones."""
 
 
 class FundingDump(Struct, frozen=True, kw_only=True):

@@ -85,9 +85,61 @@ VIEW_WINDOW_HOURS: Final = 7 * 24
 QUERY_ROWS: Final = 1_000
 """Rows in one answer about trades, candles or orders."""
 
+LEASE_S: Final = 15
+"""The longest lease of withdrawals beyond the journal's time: nobody grants an hour by mistake."""
+CANARIES: Final = 256
+"""Canaries remembered; the oldest that have ended are forgotten first."""
+CANARY_KEY_CHARS: Final = 64
+REASON_CHARS: Final = 256
+
+OPEN_INCIDENTS: Final = 50
+"""Past these, what happens is part of the newest."""
+INCIDENTS: Final = 1_000
+"""Ended incidents kept; the oldest are forgotten first."""
+INCIDENT_UPDATES: Final = 500
+"""Lines of one incident's timeline; the oldest but the first is forgotten first."""
+INCIDENT_JOIN_S: Final = 120
+"""Trouble that begins so soon after an open incident is part of it."""
+UPDATE_LATE_S: Final = 30
+"""A promised word that comes later than this was missed."""
+PERSON_CHARS: Final = 64
+WORDS_CHARS: Final = 4_000
+PLAN_STAGES: Final = 100
+"""Stages that one plan remembers; the oldest is forgotten first."""
+STEP_BACK_S: Final = 60
+"""A plan waits so long after its first step back, and twice as long after each next."""
+STEP_BACK_MAX_S: Final = 3_600
+MAINTENANCES: Final = 100
+"""Planned work that has not ended."""
+MAINTENANCE_UPDATES: Final = 100
+TOP_UP_ASK_S: Final = 3_600
+"""People are asked again for a top-up after so long."""
+
 RELAY_MESSAGES: Final = 256
 """Messages of one cell to another that are carried at once."""
 ADDRESS_CHARS: Final = 128
 ADDRESS_LABEL_CHARS: Final = 64
 ADDRESSES_PER_USER: Final = 200
 """Address book entries of one user on one network."""
+
+RUNBOOK_CHARS: Final = 32_768
+RUNBOOK_NAME_CHARS: Final = 80
+"""A version's or rule's name."""
+RUNBOOK_DEPENDENCIES: Final = 200
+RUNBOOK_RULES: Final = 200
+"""Rules, and moves of one rule."""
+WATCHERS: Final = 64
+WATCHER_CHARS: Final = 64
+"""A watcher's or provider's name."""
+SIGNALS_PER_REPORT: Final = 256
+SIGNAL_DETAIL_CHARS: Final = 240
+"""What is kept of a signal's words."""
+DEPENDENCIES: Final = 512
+"""Dependencies with a verdict; further ones that the runbook does not name are not heard."""
+DEPENDENCY_CHARS: Final = 128
+SERVICES: Final = 5_000
+SERVICE_CHARS: Final = 128
+CLOSED_DAYS: Final = 91
+"""History of the time in which services were not open, in days."""
+CLOSED_TIMES: Final = 20_000
+"""Spans of that history."""

@@ -46,3 +46,11 @@ class Mailbox(Struct, kw_only=True, omit_defaults=True):
     next_transfer_id: int = 1
     client_transfers: dict[str, int] = field(default_factory=dict)
     """Transfer of each `user/client id`, for ever."""
+    paused: bool = False
+    """No transfer begins here; what is under way arrives all the same."""
+    reason: str = ""
+    person: str = ""
+    since_ns: int = 0
+    """When it was last paused or let go on."""
+    order: int = 0
+    """Number of the control cell's last order that was applied."""
