@@ -29,6 +29,7 @@ from seawall.model.commands import (
     SetMarketStatus,
     Settle,
     SetTradeGroup,
+    SetTransfers,
     SpotCommand,
     Tick,
 )
@@ -254,6 +255,24 @@ statuses = st.builds(
     status=st.sampled_from(MarketStatus),
     reason=st.just("drawn"),
     automatic=st.booleans(),
+    order=st.sampled_from([0, 0, 0, 1, 2, 3, 4, -1]),
+    collar_bps=often(st.sampled_from([0, 200, 400]), (-1, 10_000)),
+)
+
+collars = st.builds(
+    SetMarketStatus,
+    symbol=symbols,
+    status=st.just(MarketStatus.OPEN),
+    reason=st.just("collared"),
+    automatic=st.booleans(),
+    collar_bps=st.sampled_from([0, 100, 300, 500]),
+)
+
+pauses = st.builds(
+    SetTransfers,
+    paused=st.booleans(),
+    reason=st.sampled_from(["drill", "drill", ""]),
+    order=st.sampled_from([0, 0, 1, 2, 3]),
 )
 
 rates = often(st.integers(0, 20_000), (-1, 10**6, 10**6 + 1))
@@ -346,9 +365,11 @@ WEIGHTED: list[tuple[int, st.SearchStrategy[SpotCommand]]] = [
     (2, statuses),
     (2, st.just(SetMarketStatus(symbol=Symbol("AB"), status=MarketStatus.AUCTION, reason="call"))),
     (8, st.just(SetMarketStatus(symbol=Symbol("AB"), status=MarketStatus.OPEN, reason="again"))),
+    (4, collars),
     (4, setups),
     (2, countdowns),
     (5, messages),
+    (1, pauses),
     (1, st.builds(CancelOpenOrders, user_id=users, symbol=symbols)),
     (2, st.just(Tick())),
     (1, st.just(Checkpoint(sequence=Sequence(1), digest="d"))),

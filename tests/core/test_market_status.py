@@ -26,7 +26,8 @@ def desk_in(status: MarketStatus) -> SpotDesk:
 @pytest.mark.parametrize("then", MarketStatus)
 def test_exactly_the_moves_of_the_table_are_allowed(now: MarketStatus, then: MarketStatus) -> None:
     desk = desk_in(now)
-    command = SetMarketStatus(symbol=AB, status=then, reason="why")
+    collar_bps = 100 if now is then else 0
+    command = SetMarketStatus(symbol=AB, status=then, reason="why", collar_bps=collar_bps)
     if (now, then) not in TRANSITIONS:
         assert desk.refused(command) == f"invalid_status_change:{now} to {then}"
         return
@@ -35,7 +36,8 @@ def test_exactly_the_moves_of_the_table_are_allowed(now: MarketStatus, then: Mar
     assert (changed.previous, changed.status, changed.reason) == (now, then, "why")
     assert desk.market.status is then
     assert desk.market.status_reason == "why"
-    assert desk.market.status_since_ns == desk.state.at_ns
+    changed_now = desk.market.status_since_ns == desk.state.at_ns
+    assert changed_now == (now is not then)
 
 
 def test_every_status_can_be_left_and_reached_and_halting_is_always_possible() -> None:

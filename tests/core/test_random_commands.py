@@ -32,7 +32,7 @@ from seawall.model.commands import (
     decode_spot_record,
     encode_record,
 )
-from seawall.model.events import BalanceChanged, CommandRejected, Event
+from seawall.model.events import BalanceChanged, CommandRejected, Event, Traded
 from seawall.model.ids import AssetCode, Epoch, UserId
 from seawall.model.instruments import Asset
 
@@ -106,8 +106,10 @@ class RandomCommands(RuleBasedStateMachine):
         payload = encode_record(record)
         self.journal.append(payload)
         before = dump_spot(self.state)
+        collared = self.collars()
         events = commit(self.state, decode_spot_record(payload))
         check_spot(self.state)
+        self._check_collars(events, collared)
         lines = told(events)
         assert told(commit(self.twin, decode_spot_record(payload))) == lines
         assert digest_spot(self.twin) == digest_spot(self.state)
@@ -115,6 +117,23 @@ class RandomCommands(RuleBasedStateMachine):
             self._check_nothing_changed(before)
         kinds = [isinstance(event, BalanceChanged) for event in events]
         assert kinds == sorted(kinds), "balances come last"
+
+    def collars(self) -> dict[str, tuple[int, int]]:
+        return {
+            market.symbol: (market.collar_ticks, market.collar_bps)
+            for market in self.state.markets.values()
+        }
+
+    def _check_collars(self, events: list[Event], before: dict[str, tuple[int, int]]) -> None:
+        """Outside of an uncross nothing trades beyond the collar in force."""
+        now = self.collars()
+        for event in events:
+            if isinstance(event, Traded) and not event.auction:
+                known = (before[event.symbol], now[event.symbol])
+                assert any(
+                    not ticks or not bps or abs(event.price_ticks - ticks) * 10_000 <= ticks * bps
+                    for ticks, bps in known
+                ), (event.price_ticks, known)
 
     def _check_nothing_changed(self, before: bytes) -> None:
         unchanged = load_spot(before)

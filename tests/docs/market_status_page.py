@@ -53,6 +53,10 @@ MOVES = {
         "Skips the auction, so only a person may order it: a command that a runbook gives"
         " (`automatic`) is refused. Refused also while the book is crossed."
     ),
+    Move.COLLAR: (
+        "Only the [collar](#collars) changes, or is lifted. Refused where it would not, except to"
+        " an order of incident control, which takes the status over under its number."
+    ),
     Move.POST: "As plain; refused while the book is crossed, since nothing would uncross it.",
 }
 
@@ -64,6 +68,23 @@ TAIL = """
 After a halt: `cancel_only` (users take back what they no longer want), `post_only` (makers come
 back, nothing trades), `auction` (everybody names a price, the indicative one is public), `open`.
 Each step is a separate order of the operator; stopping after any of them is a safe place to stay.
+
+## Collars
+
+While a market is open it may have a collar (`collar_bps`, basis points): orders priced further than
+that from a reference are refused (`percent_price_by_side:collar`), market orders and stop orders
+that were accepted before trade up to it and no further, and what is left of them expires
+(`price_collar`). The reference is the price of the auction that opened the market, or, where none
+traded, the last trade's; it stays while only the width changes. A market that never traded has no
+reference, so nothing is too far from it. What rests in the book stays there, beyond the collar too.
+Any other status lifts the collar.
+
+## Orders of incident control
+
+An order that incident control gives has a number (`order`). A market remembers the last that it
+applied; one below is refused (`stale_order`), the same one again answers with nothing changed, so
+that orders which come late or twice do nothing. It takes a status that stands already over, under
+its number. What people do has no number and leaves control's as it is.
 
 ## Limits
 

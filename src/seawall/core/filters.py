@@ -6,6 +6,7 @@ filters are Binance's: see docs/reference for their meaning and their codes.
 
 from typing import Final
 
+from seawall.core.collar import is_within
 from seawall.core.fees import PPM, average_price
 from seawall.core.spot_state import Account, Market, SpotState
 from seawall.core.terms import Terms
@@ -139,6 +140,8 @@ def check_numbers(state: SpotState, market: Market, terms: Terms) -> CommandReje
         terms.price_ticks = price // market.tick_price
         if not _within_band(state, market, terms.is_buy, terms.price_ticks):
             return CommandRejected(Rejection.PERCENT_PRICE_BY_SIDE, "price")
+        if market.collar_bps and not is_within(market, terms.price_ticks):
+            return CommandRejected(Rejection.PERCENT_PRICE_BY_SIDE, "collar")
     size = terms.size
     if size is not None:
         if size % market.lot_size or not market.min_size <= size <= market.max_size:

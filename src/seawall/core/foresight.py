@@ -7,6 +7,7 @@ are played through where the order could meet its own.
 
 from typing import Final
 
+from seawall.core.collar import worst_ticks
 from seawall.core.self_trade import effective_mode, is_self_trade
 from seawall.core.spot_state import Market, SpotState
 from seawall.model.orders import Level, Order
@@ -47,10 +48,11 @@ def foresee(state: SpotState, market: Market, order: Order) -> Foreseen:
     prevents = order.stp_mode is not _NONE
     if account is None or (group == 0 and market.symbol not in account.counts):
         prevents = False
+    limit = worst_ticks(market, order)
     for index in range(len(book.keys) - 1, -1, -1):
         level = book.levels[book.keys[index]]
         ticks = level.price_ticks
-        if seen.is_stopped or not crosses(order, ticks):
+        if seen.is_stopped or (limit and (ticks > limit if order.is_buy else ticks < limit)):
             break
         wanted = _wanted(market, order, seen, ticks)
         if wanted <= 0:

@@ -250,6 +250,10 @@ def _check_status(market: Market) -> None:
         not market.released and not market.touched and market.sweep_ticks == 0,
         "what a command begins it finishes",
     )
+    invariant(
+        market.status is MarketStatus.OPEN or not (market.collar_bps or market.collar_ticks),
+        "only an open market has a collar",
+    )
     invariant(market.next_trade_id > 0 and market.next_prevented_match_id > 0, "ids start at one")
     invariant(market.update_id >= 0 and market.last_ticks >= 0, "counters are not negative")
 

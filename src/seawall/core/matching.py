@@ -6,6 +6,7 @@ auction's uncross (`core/auction.py`) all call it.  `match` works one order agai
 
 from typing import Final
 
+from seawall.core.collar import COLLAR, worst_ticks
 from seawall.core.ending import end_siblings, expire, fill_up
 from seawall.core.fees import maker_fee, note_trade, taker_fee
 from seawall.core.self_trade import is_self_trade, prevent
@@ -105,7 +106,7 @@ def match(state: SpotState, market: Market, taker: Order, events: list[Event]) -
     """
     book = market.asks if taker.is_buy else market.bids
     is_buy = taker.is_buy
-    limit = taker.price_ticks
+    limit = worst_ticks(market, taker) if market.collar_bps else taker.price_ticks
     prevents = taker.stp_mode is not _NONE
     group = state.accounts[taker.user_id].trade_group
     fills = 0
@@ -134,9 +135,10 @@ def match_amount(state: SpotState, market: Market, taker: Order, events: list[Ev
     """Trade a market order by quote amount, and end it.
 
     It is filled when what remains of the amount does not reach one lot at the next price; it
-    expires when it meets the end of the book.  Its size becomes what it filled.
+    expires when it meets the end of the book, or the collar.  Its size becomes what it filled.
     """
     book = market.asks if taker.is_buy else market.bids
+    limit = worst_ticks(market, taker)
     prevents = taker.stp_mode is not _NONE
     group = state.accounts[taker.user_id].trade_group
     reason = ""
@@ -151,8 +153,11 @@ def match_amount(state: SpotState, market: Market, taker: Order, events: list[Ev
         if fills == FILLS_PER_COMMAND:
             reason = TOO_MANY_FILLS
             break
-        fills += 1
         ticks = level.price_ticks
+        if limit and (ticks > limit if taker.is_buy else ticks < limit):
+            reason = COLLAR
+            break
+        fills += 1
         lot_atoms = ticks * market.atoms_per_tick_lot
         lots = (taker.quote_amount - taker.filled_quote - prevented_atoms) // lot_atoms
         if lots == 0:

@@ -164,6 +164,9 @@ def _dump_market(market: Market) -> MarketRow:
         auction_orders=tuple(market.auction_orders),
         triggered=tuple(market.triggered),
         indicative=market.indicative,
+        status_order=market.status_order,
+        collar_bps=market.collar_bps,
+        collar_ticks=market.collar_ticks,
     )
 
 
@@ -289,6 +292,9 @@ def _load_market(row: MarketRow, orders: dict[int, Order], visible: dict[int, in
     market.auction_orders = {order_id: orders[order_id] for order_id in row.auction_orders}
     market.triggered = {order_id: orders[order_id] for order_id in row.triggered}
     market.indicative = row.indicative
+    market.status_order = row.status_order
+    market.collar_bps = row.collar_bps
+    market.collar_ticks = row.collar_ticks
     return market
 
 

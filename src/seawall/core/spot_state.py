@@ -22,6 +22,11 @@ class Market:
         self.status = instrument.status
         self.status_reason = "listed"
         self.status_since_ns = 0
+        self.status_order = 0
+        """Number of the control cell's last order that was applied."""
+        self.collar_bps = 0
+        """While open: how far from `collar_ticks` orders may stand; 0 is no collar."""
+        self.collar_ticks = 0
         self.bids = Ladder(highest_first=True)
         self.asks = Ladder(highest_first=False)
         self.rising_stops = Ladder(highest_first=False)

@@ -9,6 +9,7 @@ left of it then is for the uncross to expire.
 
 from typing import Final
 
+from seawall.core.collar import COLLAR, is_held_back
 from seawall.core.ending import end_siblings, expire, is_open, is_rising
 from seawall.core.filters import auction_limit_ticks
 from seawall.core.foresight import crosses, foresee
@@ -72,7 +73,10 @@ def begin(state: SpotState, market: Market, order: Order, events: list[Event]) -
         match(state, market, order, events)
         if not is_open(order):
             return
-    if order.price_ticks == 0:
+    if market.collar_bps and is_held_back(market, order):
+        # At rest beyond the collar it would cross what it may not trade with.
+        expire(state, market, order, COLLAR, events)
+    elif order.price_ticks == 0:
         expire(state, market, order, NO_LIQUIDITY, events)
     elif order.time_in_force is _IOC or order.time_in_force is _FOK:
         expire(state, market, order, IMMEDIATE_OR_CANCEL, events)

@@ -102,6 +102,9 @@ class MarketRow(Row, frozen=True, kw_only=True):
     auction_orders: tuple[int, ...] = ()
     triggered: tuple[int, ...] = ()
     indicative: tuple[int, int, int] = (0, 0, 0)
+    status_order: int = 0
+    collar_bps: int = 0
+    collar_ticks: int = 0
 
 
 class BalanceRow(Row, frozen=True, kw_only=True, array_like=True):
