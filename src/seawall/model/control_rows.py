@@ -34,7 +34,7 @@ class Word(Record, kw_only=True):
     detail: str = ""
     evidence: str = ""
     at_ns: int
-    """When the journal took it."""
+    """When the journal took it, or when it was seen, whichever is earlier."""
     since_ns: int
     """Since when this watcher has said the same without a break."""
 
@@ -48,8 +48,14 @@ class Verdict(Record, kw_only=True):
     pending: Health = Health.UNKNOWN
     """What most say now, when it is not the verdict yet."""
     pending_ns: int = 0
+    doubted_ns: int = 0
+    """Since when most differ from the verdict about whether it is anything but well; 0 is never."""
+    troubled_ns: int = 0
+    """The same about whether it is in trouble."""
+    downed_ns: int = 0
+    """The same about whether it is down."""
     words: dict[str, Word] = field(default_factory=dict)
-    """By watcher."""
+    """By `watcher|kind`."""
 
 
 class Limits(Record, kw_only=True):
@@ -226,6 +232,8 @@ class Lease(Record, kw_only=True):
     number: int = 0
     """Rises with each extension."""
     until_ns: int = 0
+    extended_ns: int = 0
+    """When it last was."""
     refused: str = ""
     """Why it is not extended; empty while it is."""
 
@@ -242,6 +250,8 @@ class ControlBook(Record, kw_only=True):
     watchers: dict[str, Watcher] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     """By dependency, in the order they were first told of."""
+    unconfirmed: dict[str, dict[str, Word]] = field(default_factory=dict)
+    """Words of dependencies that too few witnesses know, and the runbook does not name."""
     services: dict[str, ServiceRow] = field(default_factory=dict)
     gates: dict[str, GateRow] = field(default_factory=dict)
     """By `gate|scope`."""

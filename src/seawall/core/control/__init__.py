@@ -1,0 +1,1 @@
+"""The control cell: verdicts, postures, incidents and the way back."""
