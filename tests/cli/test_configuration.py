@@ -151,6 +151,7 @@ def test_defaults_hold_and_name_every_setting() -> None:
         "exchange": settings.ExchangeSection,
         "gateway": settings.GatewaySection,
         "node": settings.NodeSection,
+        "control": settings.ControlSection,
         "log": settings.LogSection,
         "funding": settings.FundingSection,
         "demo": settings.DemoSection,

@@ -34,6 +34,21 @@ class NodeSection(Section, frozen=True, kw_only=True):
     listen: str
 
 
+class WatcherSection(Section, frozen=True, kw_only=True):
+    """Who is believed; `seawall watch key` makes and prints the key."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")]
+    provider: str
+    key: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ControlSection(Section, frozen=True, kw_only=True):
+    """`runbook` is the name of a shipped one or a file's; empty takes the usual one."""
+
+    runbook: str
+    watcher: list[WatcherSection] = field(default_factory=list)
+
+
 class LogSection(Section, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"]
     to: Literal["file", "stderr"]
@@ -165,6 +180,7 @@ class Configuration(Section, frozen=True, kw_only=True):
     exchange: ExchangeSection
     gateway: GatewaySection
     node: NodeSection
+    control: ControlSection
     log: LogSection
     telemetry: TelemetrySection
     funding: FundingSection
