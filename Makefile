@@ -110,8 +110,8 @@ fuzz: $(READY) ## feed the decoders garbage (SECONDS_EACH per target)
 	done
 
 .PHONY: drill
-drill: build $(if $(filter payouts,$(DRILL)),anvil) ## kill the exchange and count what was lost (DRILL, ROUNDS)
-	@$(RUN) drill $(DRILL) --rounds $(ROUNDS) --out drill-report
+drill: build $(if $(filter payouts incident,$(DRILL)),anvil) ## hurt the exchange and count what was lost (DRILL, ROUNDS, SCENARIO)
+	@$(RUN) drill $(DRILL) --rounds $(ROUNDS) $(if $(SCENARIO),--scenario $(SCENARIO)) --out drill-report
 
 .PHONY: docs
 docs: $(READY) ## check that the documents say what the code does
