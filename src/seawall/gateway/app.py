@@ -26,6 +26,7 @@ from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.sockets import Hub
 from seawall.gateway.throttle import Throttle
 from seawall.gateway.treasury_port import DepositAddresses, Reconciling
+from seawall.gateway.user_reports import ReportDesk
 from seawall.model.commands import Command
 from seawall.model.events import Event, Traded
 from seawall.node.node import Node
@@ -115,6 +116,7 @@ class App:
             *operator.routes(),
             *FundingDesk(self.context, operator).routes(),
             *ClusterDesk(self.context, operator).routes(),
+            *ReportDesk(self.context, operator).routes(),
             Mount("/", app=_nothing_here),
         ]
 

@@ -16,6 +16,7 @@ from seawall.gateway.errors import REJECTIONS
 from seawall.gateway.funding_operator import FUNDING_CALLS
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.operator import OPERATOR_CALLS
+from seawall.gateway.user_reports import USER_REPORT_CALLS
 from seawall.model.rejections import Rejection
 
 _API_HEAD = """\
@@ -87,6 +88,16 @@ def api_page() -> str:
     lines += [_row(method) for method in ALL if method.rest]
     lines += ["", "## What each does", ""]
     lines += [f"- `{method.rest[0]}`: {method.summary}" for method in ALL if method.rest]
+    lines += [
+        "",
+        "## What users report",
+        "",
+        "It works while nothing else does; see [the page of it](../internals/user-reports.md).",
+        "",
+        "| request | who | what |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{path}` | {who} | {what} |" for path, who, what in USER_REPORT_CALLS]
     lines += [
         "",
         "## Operators",

@@ -6,6 +6,7 @@ secret are authenticated with it, so a sealed secret moved to another user's key
 
 import base64
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_PSEUDONYM_CHARS = 32
 
 
 class SealError(Exception):
@@ -29,6 +31,7 @@ class Sealer:
             raise SealError(f"the master key must have {_KEY_BYTES} bytes")
         self._cipher = AESGCM(master)
         self.key_id = hashlib.sha256(b"seawall master key id" + master).hexdigest()[:8]
+        self._pseudonyms = hmac.digest(master, b"seawall pseudonyms", "sha256")
 
     @classmethod
     def open(cls, path: Path) -> "Sealer":
@@ -41,6 +44,10 @@ class Sealer:
         except ValueError:
             raise SealError(f"{path} does not hold a key in hexadecimal") from None
         return cls(master)
+
+    def pseudonym(self, name: str) -> str:
+        """Return what stands for a name at every node, and tells nobody else whose it is."""
+        return hmac.digest(self._pseudonyms, name.encode(), "sha256").hex()[:_PSEUDONYM_CHARS]
 
     def seal(self, secret: str, owner: str) -> str:
         nonce = os.urandom(_NONCE_BYTES)
