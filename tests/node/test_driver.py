@@ -17,6 +17,7 @@ from seawall.node.clock import ManualClock
 from seawall.node.driver import CellDriver, Committed
 from seawall.node.errors import (
     InvalidCommandError,
+    NoQuorumError,
     OutcomeUnknownError,
     OverloadedError,
     UnavailableError,
@@ -25,6 +26,7 @@ from seawall.node.metrics import NodeMetrics
 from seawall.node.replay import replay
 
 HOUR_NS = 3_600_000_000_000
+PATIENCE_S = 60
 
 
 class Desk:
@@ -81,7 +83,7 @@ async def desk() -> AsyncIterator[Desk]:
 async def test_arrivals_during_a_sync_form_the_next_batch(desk: Desk) -> None:
     desk.disk.faults.append(Fault.HANG)
     first = desk.submit("first")
-    await asyncio.wait_for(desk.disk.hanging.wait(), 10)
+    await asyncio.wait_for(desk.disk.hanging.wait(), PATIENCE_S)
     rest = [desk.submit(f"later {n}") for n in range(300)]
     assert not first.done()
     assert desk.durable() == []
@@ -95,7 +97,7 @@ async def test_arrivals_during_a_sync_form_the_next_batch(desk: Desk) -> None:
 async def test_a_batch_is_applied_while_the_next_one_syncs(desk: Desk) -> None:
     desk.disk.faults.extend([Fault.HANG, Fault.HANG])
     first = desk.submit("first")
-    await asyncio.wait_for(desk.disk.hanging.wait(), 10)
+    await asyncio.wait_for(desk.disk.hanging.wait(), PATIENCE_S)
     second = desk.submit("second")
     desk.disk.sync()
     assert (await first).sequence == 2
@@ -106,12 +108,29 @@ async def test_a_batch_is_applied_while_the_next_one_syncs(desk: Desk) -> None:
     assert (await second).sequence == 3
 
 
+async def test_what_has_not_left_can_be_refused_and_what_flies_keeps_its_doubt(desk: Desk) -> None:
+    desk.disk.faults.append(Fault.HANG)
+    first = desk.submit("first")
+    await asyncio.wait_for(desk.disk.hanging.wait(), PATIENCE_S)
+    second = desk.submit("second")
+    desk.driver.submit_own(Tick())
+    desk.driver.refuse_waiting(NoQuorumError("the journal has no majority"))
+    with pytest.raises(NoQuorumError):
+        await second
+    assert not first.done(), "it may be durable: nobody knows yet"
+    desk.disk.sync()
+    assert (await first).sequence == 2
+    third = await desk.submit("third")
+    assert third.sequence == 4, "the driver's own tick was between them"
+    assert desk.durable() == desk.cell.state.names == ["first", "third"]
+
+
 async def test_nothing_is_applied_that_is_not_durable() -> None:
     desk = Desk()
     await desk.lead()
     desk.disk.faults.append(Fault.HANG)
     answer = desk.submit("lost")
-    await asyncio.wait_for(desk.disk.hanging.wait(), 10)
+    await asyncio.wait_for(desk.disk.hanging.wait(), PATIENCE_S)
     assert desk.cell.state.names == []
     desk.kill()
     again = Desk(desk.disk)
@@ -194,10 +213,10 @@ async def test_a_broken_invariant_stops_and_leaves_outcomes_unknown(desk: Desk) 
 async def test_what_flies_and_what_waits_when_an_invariant_breaks(desk: Desk) -> None:
     desk.disk.faults.extend([Fault.HANG, Fault.HANG])
     poisoned = desk.submit("poison")
-    await asyncio.wait_for(desk.disk.hanging.wait(), 10)
+    await asyncio.wait_for(desk.disk.hanging.wait(), PATIENCE_S)
     flying = desk.submit("flying")
     desk.disk.sync()
-    await asyncio.wait({poisoned}, timeout=10)
+    await asyncio.wait({poisoned}, timeout=PATIENCE_S)
     assert isinstance(poisoned.exception(), OutcomeUnknownError)
     assert isinstance(flying.exception(), OutcomeUnknownError)
     desk.disk.sync()

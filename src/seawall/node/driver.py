@@ -219,6 +219,15 @@ class CellDriver:
             self._perform(self._sequencer.on_stop(reason))
             self._work.set()
 
+    def refuse_waiting(self, error: NodeError) -> None:
+        """Refuse the orders that have not left for the journal; what flies keeps its doubt.
+
+        A cancel stays: the node that sent it may write it without this leader.
+        """
+        if self._sequencer is not None:
+            for ticket in self._sequencer.drop(_may_be_refused):
+                self._refuse(ticket, error)
+
     async def drain(self) -> None:
         """Return once nothing waits and nothing flies, or the cell has stopped."""
         if self._task is not None:
@@ -455,6 +464,10 @@ class CellDriver:
 
     def _sequence(self) -> int:
         return int(self.cell.state.sequence)
+
+
+def _may_be_refused(ticket: Ticket) -> bool:
+    return ticket.future is not None and not in_lane(ticket.record.command)
 
 
 def _answer_among(events: list[Event]) -> CommandRejected | CommandRepeated | None:

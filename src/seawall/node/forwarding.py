@@ -136,11 +136,13 @@ class CellForwarder:
             return UnavailableError(self._replica.failed)
         if len(self._pending) >= limits.SEQUENCER_QUEUE:
             return OverloadedError(f"{len(self._pending)} commands wait for a leader")
+        return NoQuorumError(self._last_known()) if self._lost() else None
+
+    def _lost(self) -> bool:
+        """Whether the journal has not answered for so long that nothing is taken."""
         since_s = self._no_quorum_since_s
         lost = since_s is not None and self._now_s() - since_s > NO_QUORUM_S
-        if lost and not self._replica.quorum:
-            return NoQuorumError(self._last_known())
-        return None
+        return lost and not self._replica.quorum
 
     def _disputed(self, command: Command) -> NodeError | None:
         """Refuse what trades while replicas differ and nobody can tell which are right."""
@@ -232,6 +234,9 @@ class CellForwarder:
             self._no_quorum_since_s = None
         elif self._no_quorum_since_s is None:
             self._no_quorum_since_s = now_s
+        if self._replica.leads and self._lost():
+            # What came before it was known that none is taken.
+            self._replica.driver.refuse_waiting(NoQuorumError(self._last_known()))
         if not self._pending:
             return
         for pending in list(self._pending.values()):

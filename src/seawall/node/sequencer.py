@@ -230,6 +230,7 @@ class Sequencer(Generic[T]):
         if dropped:
             kept = [(payload, ticket) for payload, ticket in self._waiting if not surplus(ticket)]
             self._waiting = deque(kept)
+            self._waiting_bytes = sum(len(payload) for payload, _ in kept)
         return dropped
 
     def on_resign(self, reason: str) -> list[Effect[T]]:
