@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.texts import CHARACTERS
 
 from seawall.gateway.auth import check_timestamp, without_signature
 from seawall.gateway.encode import Decimals
@@ -14,10 +15,10 @@ from seawall.gateway.methods import ROUTES, refuse_unread, weight_of
 from seawall.gateway.params import Params, merge_pairs, parse_pairs
 from seawall.model.trading import Side
 
-texts = st.text(max_size=60) | st.sampled_from(
+texts = st.text(CHARACTERS, max_size=60) | st.sampled_from(
     ["1", "0", "-1", "1e5", "NaN", "9" * 40, "0.1", "1.", "²", "\x00", '["A"]', "[]", "true"]
 )
-names = st.text(min_size=1, max_size=8)
+names = st.text(CHARACTERS, min_size=1, max_size=8)
 
 
 def attempt(act: Callable[[], object]) -> ApiError | None:

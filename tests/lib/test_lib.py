@@ -2,11 +2,14 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.texts import CHARACTERS
 
 from seawall.lib.digest import Digest
 from seawall.lib.prng import Prng
 
-parts = st.lists(st.one_of(st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=3)))
+parts = st.lists(
+    st.one_of(st.integers(), st.text(CHARACTERS, max_size=5), st.lists(st.integers(), max_size=3))
+)
 
 
 def digest_of(values: list[int | str | list[int]]) -> str:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.command_strategies import commands
+from tests.texts import CHARACTERS
 
 from seawall.model.commands import (
     Credit,
@@ -18,7 +19,7 @@ from seawall.model.commands import (
 from seawall.model.ids import AssetCode, UserId
 
 
-@given(command=commands, at_ns=st.integers(1, 2**70), command_id=st.text(max_size=8))
+@given(command=commands, at_ns=st.integers(1, 2**70), command_id=st.text(CHARACTERS, max_size=8))
 def test_every_command_survives_the_journal(
     command: SpotCommand, at_ns: int, command_id: str
 ) -> None:

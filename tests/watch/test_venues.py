@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.exchange import Exchange, running_exchange
+from tests.texts import CHARACTERS
 from tests.watch.feeds.server import FeedServer, feed_server
 
 from seawall.model.watch_facts import Doubt, Health, Reading
@@ -64,7 +65,9 @@ def test_what_is_wrong_with_candles() -> None:
 
 
 @given(
-    row=st.lists(st.one_of(st.none(), st.text(), st.booleans(), st.just(float("nan"))), max_size=7)
+    row=st.lists(
+        st.one_of(st.none(), st.text(CHARACTERS), st.booleans(), st.just(float("nan"))), max_size=7
+    )
 )
 def test_candles_that_are_none_are_never_green(row: list[Any]) -> None:
     assert venues.candles(VENUE, [*bars(), row], NOW_NS).health is not Health.OK

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.texts import CHARACTERS
 from tests.watch.feeds.samples import (
     AWS_EVENT,
     CALM,
@@ -170,7 +171,7 @@ WORDS = [
 
 @pytest.mark.parametrize("kind, path", WORDS)
 @settings(max_examples=EXAMPLES)
-@given(word=st.text(st.characters(codec="utf-8"), max_size=20))
+@given(word=st.text(CHARACTERS, max_size=20))
 def test_words_not_known_are_never_green(kind: str, path: tuple[Any, ...], word: str) -> None:
     reading = look(kind, body(kind, changed(CALM[kind], path, f"?{word}")))
     assert reading.health is Health.UNKNOWN
