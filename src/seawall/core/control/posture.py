@@ -116,7 +116,7 @@ def _stand(
         service.closed_since_ns = 0
     elif not service.closed_since_ns:
         service.closed_since_ns = state.at_ns
-    if moved or was_full != is_full(service):
+    if not (was_full and is_full(service)):
         note_closed(state, service, was_full=was_full)
 
 
