@@ -1,0 +1,1 @@
+"""The public status site: static pages from one document, published by its own process."""
