@@ -252,6 +252,8 @@ class ControlBook(Record, kw_only=True):
     """By dependency, in the order they were first told of."""
     unconfirmed: dict[str, dict[str, Word]] = field(default_factory=dict)
     """Words of dependencies that too few witnesses know, and the runbook does not name."""
+    answered: dict[str, int] = field(default_factory=dict)
+    """When each rule answered to the trouble of a dependency that still lasts."""
     services: dict[str, ServiceRow] = field(default_factory=dict)
     gates: dict[str, GateRow] = field(default_factory=dict)
     """By `gate|scope`."""
