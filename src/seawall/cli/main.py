@@ -110,6 +110,8 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (node, "status", "node:status", "Say who leads, and how current the node is."),
     (watch, "wallet", "watch:wallet", "Say when a wallet of any exchange has gone silent."),
     (watch, "board", "board:board", "Say which clouds and exchanges are in trouble together."),
+    (watch, "run", "watcher:run", "Watch a cluster, and report what is seen to it."),
+    (watch, "key", "watcher:key", "Make the key that a watcher signs with."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""

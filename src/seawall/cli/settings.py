@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field
 from seawall.gateway.settings import ThrottleSettings
 from seawall.model.funding import NetworkKind
 from seawall.treasury.settings import EndpointSettings
+from seawall.watch.watch_settings import WatchSettings
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -185,6 +186,7 @@ class Configuration(Section, frozen=True, kw_only=True):
     telemetry: TelemetrySection
     funding: FundingSection
     demo: DemoSection
+    watch: WatchSettings
     assets: dict[str, AssetSection] = field(default_factory=dict)
     tiers: dict[str, TierSection] = field(default_factory=dict)
     markets: dict[str, MarketSection] = field(default_factory=dict)

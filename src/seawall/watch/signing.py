@@ -2,9 +2,11 @@
 
 The key is Ed25519, in hexadecimal in a file that only its owner may read.  A number is the clock's
 nanoseconds or one more than the last, whichever is greater; the file is written before a number is
-used, and ahead of it, so that neither a crash nor a clock that was set back brings one again.
+used, and ahead of it, so that neither a crash nor a clock that was set back brings one again.  A
+disk that fails later on does not silence the watcher: only a clock set back could then do that.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -68,17 +70,18 @@ class Numbers:
             self._last = int(file.read_text("ascii")) if file.exists() else 0
             self._written = self._last
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.next()
+            self._write(max(wall_ns(), self._last) + AHEAD_NS)
         except OSError as error:
             raise SigningError(f"{file} cannot be used: {error.strerror}") from None
         except ValueError:
             raise SigningError(f"{file} holds no number") from None
 
     def next(self) -> int:
-        """Return a number that was never used; OSError where the file cannot be written."""
+        """Return a number that was never used."""
         number = max(self._wall_ns(), self._last + 1)
         if number > self._written:
-            self._write(number + AHEAD_NS)
+            with contextlib.suppress(OSError):
+                self._write(number + AHEAD_NS)
         self._last = number
         return number
 

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -182,6 +183,16 @@ class VenueWatch:
                     )
                 found.append(reading)
         return tuple(found)
+
+    def price(self, symbol: str) -> float | None:
+        """Return what most venues ask for it, such as `BTCUSDT`; None where none tells."""
+        prices = [
+            price
+            for venue in self._venues
+            if venue.settings.symbol.replace("/", "") == symbol
+            and (price := venue.close_price()) is not None
+        ]
+        return median(prices) if prices else None
 
     async def once(self) -> tuple[Reading, ...]:
         """Look at all once; the candles of all are compared."""

@@ -51,6 +51,17 @@ class AddressError(ValueError):
     """No http or https address."""
 
 
+def check_url(url: str) -> None:
+    """Raise AddressError, which does not tell the address: it may hold an access key."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise AddressError("its address is no http or https URL")
+
+
 class Asker:
     """One server, asked over connections that are kept."""
 
@@ -62,11 +73,10 @@ class Asker:
         proxies: bool = False,
         bytes_most: int = BYTES_MOST,
     ) -> None:
+        check_url(url)
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise AddressError("its address is no http or https URL")
         self.url = url.rstrip("/")
-        self.name = parts.hostname + (f":{parts.port}" if parts.port else "")
+        self.name = str(parts.hostname) + (f":{parts.port}" if parts.port else "")
         self._bytes_most = bytes_most
         # Without `verify` httpx reads the whole bundle of authorities, which a plain address
         # never needs.

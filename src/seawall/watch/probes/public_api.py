@@ -107,11 +107,9 @@ class PublicApi:
     async def close(self) -> None:
         await asyncio.gather(*(asker.close() for asker in self._askers))
 
-    async def get(
-        self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> Told:
+    async def get(self, path: str, params: Mapping[str, str]) -> Told:
         """Ask what anybody may; raise NoAnswerError or RefusedError."""
-        return await self._ask("GET", f"{path}?{urlencode(params)}", headers or {})
+        return await self._ask("GET", f"{path}?{urlencode(params)}", {})
 
     async def signed(self, method: str, path: str, params: Mapping[str, str]) -> Told:
         """Ask as the probe's user."""

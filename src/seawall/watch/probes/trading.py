@@ -23,7 +23,6 @@ ROOM: Final = Decimal("1.1")
 """Above the smallest order, so that rounding keeps it large enough."""
 RULES_LOOKS: Final = 200
 OLD_S: Final = 3.0
-LAST_KNOWN: Final = {"X-Seawall-Last-Known": "1"}
 CLOSED: Final = (-1013, "Market is closed.")
 TOO_FAR: Final = "Filter failure: PERCENT_PRICE"
 POOR: Final = "insufficient balance"
@@ -63,9 +62,7 @@ class TradingProbe:
             return error.outcome
 
     async def _look(self) -> Outcome:
-        quotes = await self._api.get(
-            "/api/v3/ticker/bookTicker", {"symbol": self._symbol}, LAST_KNOWN
-        )
+        quotes = await self._api.get("/api/v3/ticker/bookTicker", {"symbol": self._symbol})
         if quotes.stale:
             return _old(quotes)
         bid, ask = (_decimal(read(quotes.content, name)) for name in ("bidPrice", "askPrice"))
