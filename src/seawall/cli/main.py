@@ -12,7 +12,11 @@ from cyclopts import App, CycloptsError
 
 from seawall import __version__
 from seawall.cli.commands.drill import perform
+from seawall.cli.commands.incident import names as list_incidents
 from seawall.cli.commands.node import run as run_node
+from seawall.cli.commands.posture import show as show_posture
+from seawall.cli.commands.reopen import names as list_plans
+from seawall.cli.commands.runbook import show as show_runbook
 from seawall.cli.output import CliError, Exit, fail, human, notes
 
 
@@ -51,6 +55,11 @@ demo = App(name="demo", help="Play money on a demo's own chain.")
 signer = App(name="signer", help="The process that holds the keys and signs payments.")
 node = App(name="node", help="One node of a cluster.")
 cluster = App(name="cluster", help="A whole cluster on this machine, and its faults.")
+incident = App(name="incident", help="What takes services away, and what is said of it.")
+posture = App(name="posture", help="What every service does, and closing it by hand.")
+reopen = App(name="reopen", help="The way back, stage by stage.")
+announce = App(name="announce", help="Say something in public.")
+runbook = App(name="runbook", help="The rules from trouble to postures, and the way back.")
 watch = App(name="watch", help="Look at others' wallets, and at one's own, from outside.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
 
@@ -63,6 +72,11 @@ app.command(demo)
 app.command(signer)
 app.command(node)
 app.command(cluster)
+app.command(incident)
+app.command(posture)
+app.command(reopen)
+app.command(announce)
+app.command(runbook)
 app.command(watch)
 app.command(drill)
 
@@ -112,6 +126,28 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (watch, "board", "board:board", "Say which clouds and exchanges are in trouble together."),
     (watch, "run", "watcher:run", "Watch a cluster, and report what is seen to it."),
     (watch, "key", "watcher:key", "Make the key that a watcher signs with."),
+    (watch, "watchers", "watchers:names", "Show whose reports are believed."),
+    (watch, "believe", "watchers:believe", "Believe a watcher from now on."),
+    (watch, "disbelieve", "watchers:disbelieve", "Believe it no more."),
+    (incident, "list", "incident:names", "Show open incidents."),
+    (incident, "show", "incident:show", "Show one with all that was said of it."),
+    (incident, "open", "incident:begin", "Open one by hand."),
+    (incident, "resolve", "incident:resolve", "End one."),
+    (posture, "show", "posture:show", "Show every service and dependency."),
+    (posture, "order", "posture:order", "Close services, at once."),
+    (reopen, "list", "reopen:names", "Show what is on its way back."),
+    (reopen, "show", "reopen:show", "Show a plan with the record of every gate."),
+    (reopen, "start", "reopen:start", "Lead services back."),
+    (reopen, "hold", "reopen:hold", "Let a plan go no further."),
+    (reopen, "go-on", "reopen:go_on", "Let it go on."),
+    (reopen, "back", "reopen:step_back", "Take it back to its first stage."),
+    (app, "approve", "reopen:approve", "Agree to a plan's next stage; wide ones need two."),
+    (announce, "incident", "incident:announce", "Say something of an incident."),
+    (announce, "planned", "maintenance:planned", "Announce planned work."),
+    (announce, "done", "maintenance:done", "Say that planned work has ended."),
+    (runbook, "show", "runbook:show", "Print the runbook in force."),
+    (runbook, "check", "runbook:check", "Read one, and say what is wrong with it."),
+    (runbook, "adopt", "runbook:adopt", "Rule by one from now on."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""
@@ -119,6 +155,10 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
 for group, name, function, line in COMMANDS:
     group.command(f"seawall.cli.commands.{function}", name=name, help=line)
 drill.default(perform)
+posture.default(show_posture)
+incident.default(list_incidents)
+reopen.default(list_plans)
+runbook.default(show_runbook)
 node.default(run_node)
 
 

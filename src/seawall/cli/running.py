@@ -140,6 +140,10 @@ class Operator:
         """Return the answer, or raise CliError with the exchange's own words."""
         return self._ask("POST", path, body)
 
+    def delete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer, or raise CliError with the exchange's own words."""
+        return self._ask("DELETE", path, body)
+
     def _ask(self, verb: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         try:
             answer = httpx.request(

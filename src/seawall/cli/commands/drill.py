@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from seawall.lab.drills import DrillReport
 
 
+Scenario = Literal[
+    "short",
+    "provider-cut",
+    "provider-killed",
+    "chain-frozen",
+    "watch-gone",
+    "control-gone",
+    "network-gone",
+]
+"""The names of `lab.drills.incident_scenarios`."""
+
+
 def names(*, json: Json = False) -> int:
     """List the drills."""
     from seawall.lab.drills import DRILLS
@@ -43,6 +55,7 @@ def perform(
         int | None, Parameter(validator=lambda _, value: _positive(value or 1))
     ] = None,
     fault: Literal["cut", "kill", "pause", "slow", "disk-full"] | None = None,
+    scenario: Scenario | None = None,
     seed: int | None = None,
     out: Path = Path("drill-report"),
     json: Json = False,
@@ -60,6 +73,8 @@ def perform(
         How many the payouts drill asks for; 30 a round unless said otherwise.
     fault
         How the provider-loss drill hurts a provider; each way in turn unless said otherwise.
+    scenario
+        What happens in the incident drill; without it, a short day that ends within a minute or so.
     seed
         Repeats the choices of an earlier run; its report names it.
     out
@@ -76,7 +91,11 @@ def perform(
             Exit.USAGE,
         )
     options = DrillOptions(
-        rounds=rounds or drill.rounds, withdrawals=withdrawals, fault=fault or "", seed=seed
+        rounds=rounds or drill.rounds,
+        withdrawals=withdrawals,
+        fault=fault or "",
+        scenario=scenario or "",
+        seed=seed,
     )
     try:
         if json:
@@ -109,5 +128,6 @@ def _tell(report: "DrillReport", out: Path) -> None:
                 table.add_row(*map(escape, row))
             human.print(table)
     for name, value in report.numbers.items():
-        human.print(f"  {name:<14} {value}", markup=False)
+        told = len(value) if isinstance(value, list) else value
+        human.print(f"  {name:<14} {told}", markup=False)
     human.print(f"The report: {out / 'report.html'} (seed {report.seed})", markup=False)

@@ -25,6 +25,8 @@ class DrillOptions(Struct, frozen=True, kw_only=True):
     """None: as many as the rounds need."""
     fault: str = ""
     """Of the provider-loss drill; empty: each in turn."""
+    scenario: str = ""
+    """Of the incident drill; empty: the short one."""
     seed: int | None = None
     """None takes a fresh one, which the report names."""
 
