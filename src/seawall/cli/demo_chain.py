@@ -19,7 +19,7 @@ import structlog
 from msgspec import Struct
 
 from seawall.cli.demo_file import CHAIN_FILE, ChainFile
-from seawall.cli.demo_signer import DemoSigner, DemoSignerError
+from seawall.cli.demo_signer import COLD, DemoSigner, DemoSignerError
 from seawall.cli.funding_definitions import demo_network, listings
 from seawall.cli.settings import Configuration, SweepSection, TreasurySection
 from seawall.lab.demochain import DemoChain
@@ -114,6 +114,7 @@ async def _open(
 def _section(url: str, socket: Path, offered: list[Listing]) -> TreasurySection:
     return TreasurySection(
         signer=str(socket),
+        cold=(COLD,),
         endpoint=[EndpointSettings(name="demo", url=url)],
         lone_endpoint=True,
         fee_cap="200",

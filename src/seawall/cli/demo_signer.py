@@ -24,6 +24,10 @@ AGAIN_S: Final = 1.0
 SOCKET_CHARS: Final = 100
 """A unix socket's name has 107 at most."""
 WINDOW_S: Final = 86_400
+LEASE_S: Final = 4
+"""So long after the exchange last said that all is well the demo's signer pays users."""
+COLD: Final = "0x00000000000000000000000000000000c01Dc01D"
+"""Nobody has its key: play coins that go there stay."""
 PAYMENT_WHOLE: Final = 1_000_000
 """Whole units that the demo's signer signs for at once, and ten times that in a day."""
 
@@ -134,9 +138,11 @@ def _seawall(*words: str) -> list[str]:
 
 def _settings(network: Network, listings: list[Listing], wallets: list[str]) -> str:
     lines = [
+        f"lease_s = {LEASE_S}",
+        "",
         f"[networks.{network.code}]",
         f"chain_id = {network.chain_id}",
-        f"own = {json.dumps(wallets)}",
+        f"own = {json.dumps([*wallets, COLD])}",
     ]
     for listing in listings:
         units = PAYMENT_WHOLE * 10**listing.chain_decimals

@@ -58,6 +58,9 @@ CHAIN_SILENT: Final = (
 FEES_HIGH: Final = (
     "the network's fees are above what we pay; withdrawals are taken, and sent when fees fall"
 )
+UNLEASED: Final = (
+    "the process that signs payments was not told lately that all is well; what is asked for waits"
+)
 WRONG_KEYS: Final = "the process that signs payments holds other keys than it should"
 OWN_WALLET: Final = "this is a wallet of the exchange's own"
 CRASHED: Final = "the network's treasury stopped on an error"
@@ -163,7 +166,11 @@ class NetworkRunner:
         return ""
 
     def waits(self) -> str:
-        return FEES_HIGH if self._treasury is not None and self._treasury.dear else ""
+        if self._treasury is None:
+            return ""
+        if self._treasury.unleased:
+            return UNLEASED
+        return FEES_HIGH if self._treasury.dear else ""
 
     async def reconcile(self) -> None:
         if self._treasury is None:

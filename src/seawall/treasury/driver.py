@@ -16,10 +16,11 @@ from seawall.core.funding_state import FundingState
 from seawall.model.commands import Command
 from seawall.model.events import CommandRejected, Event
 from seawall.model.funding_commands import FundingCommand
-from seawall.model.funding_events import ServiceChanged, WithdrawalChanged
+from seawall.model.funding_events import CanaryChanged, ServiceChanged, WithdrawalChanged
 from seawall.node.errors import NodeError
 from seawall.node.node import Node
 from seawall.treasury.chain import Block, Chain, UnknownError
+from seawall.treasury.lease_keeper import LeaseKeeper
 from seawall.treasury.payout_driver import PayoutDriver
 from seawall.treasury.payouts import Payouts, PayoutSettings
 from seawall.treasury.reconciler import Wallets
@@ -38,6 +39,8 @@ STEPS_PER_BLOCK: Final = 4
 LONGEST_WAIT_S: Final = 5
 RECKON_TRIES: Final = 20
 """How often a comparison that was asked for is begun again because the ledger went on meanwhile."""
+
+_WAKING: Final = (WithdrawalChanged, ServiceChanged, CanaryChanged)
 
 _log = structlog.get_logger()
 
@@ -88,6 +91,7 @@ class NetworkTreasury:
         )
         self._driver = _driver_of(node, chain, signer, settings, self._submit)
         self._wake = asyncio.Event()
+        self._lease = LeaseKeeper(signer, lambda: node.funding, node.clock.now_ns, self._renewed)
         self._alarmed: set[Alarm] = set()
 
     @property
@@ -95,9 +99,15 @@ class NetworkTreasury:
         """Whether payments wait because the network asks for more than the cap."""
         return self._driver.dear
 
+    @property
+    def unleased(self) -> bool:
+        """Whether payments wait because nobody renewed the signer's lease."""
+        return self._driver.unleased
+
     async def run(self) -> None:
         """Step until canceled; whatever cannot be known or journaled now is tried again."""
         self._node.add_listener(self._heard)
+        lease = asyncio.ensure_future(self._lease.run())
         block_ms = self._node.funding.book.networks[self._network].network.block_ms
         wait_s = min(block_ms / 1_000 / STEPS_PER_BLOCK, LONGEST_WAIT_S)
         try:
@@ -110,6 +120,8 @@ class NetworkTreasury:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait_s)
         finally:
+            lease.cancel()
+            await asyncio.gather(lease, return_exceptions=True)
             self._node.remove_listener(self._heard)
 
     async def step(self) -> None:
@@ -164,10 +176,14 @@ class NetworkTreasury:
     async def _submit(self, command: FundingCommand) -> Sequence[Event]:
         return (await self._node.submit_funding(command)).events
 
+    def _renewed(self) -> None:
+        if self._driver.unleased:
+            self._wake.set()
+
     def _heard(
         self, _cell: str, _sequence: int, _at_ns: int, _command: Command, events: list[Event]
     ) -> None:
-        if any(isinstance(event, WithdrawalChanged | ServiceChanged) for event in events):
+        if any(isinstance(event, _WAKING) for event in events):
             self._wake.set()
 
     def _alarm(self, alarm: Alarm) -> None:

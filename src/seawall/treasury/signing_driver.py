@@ -25,12 +25,21 @@ from seawall.treasury.chain import (
     UtxoUnsigned,
 )
 from seawall.treasury.following import AnyFacts, Follower
-from seawall.treasury.outgoing import Alarm, Ask, Effect, Propose, Send, attempt_of, prepare
+from seawall.treasury.outgoing import (
+    Alarm,
+    Ask,
+    Effect,
+    Propose,
+    Send,
+    attempt_of,
+    prepare,
+)
 from seawall.treasury.signer.client import SignerSilentError
 from seawall.treasury.signer.messages import (
     SIGNED_AT_ONCE,
     Answer,
     Failed,
+    Refusal,
     Refused,
     Request,
     Sign,
@@ -77,6 +86,9 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         self._state = state
         self._submit = submit
         self._alarmed: set[Alarm] = set()
+        self.unleased = False
+        """The signer pays no user because its lease ran out: what it refused is asked again."""
+        self._refused_for_lease = False
 
     @abstractmethod
     async def _gather_at(self, head: Block) -> AnyFacts:
@@ -96,6 +108,7 @@ class SigningDriver(ABC, Generic[AnyFacts]):
 
     async def step(self) -> bool:
         """Do what can be done now; False if chain or signer did not say enough to decide."""
+        self._refused_for_lease = False
         try:
             facts = await self.gather()
             for _ in range(ROUNDS):
@@ -104,6 +117,7 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         except (UnknownError, SignerSilentError) as error:
             self._alarm(Alarm(name="unknown", subject=self._follower.network, detail=str(error)))
             return False
+        self.unleased = self._refused_for_lease
         return True
 
     async def gather(self) -> AnyFacts:
@@ -244,6 +258,8 @@ class SigningDriver(ABC, Generic[AnyFacts]):
         """Return what journals the signed bytes; None, and an alarm, if there are none."""
         if isinstance(answer, Signed):
             return self._checked(ask, answer.signed, unsigned.max_cost)
+        if answer.reason is Refusal.LEASE_RUN_OUT and isinstance(ask.target, int):
+            self.unleased = self._refused_for_lease = True
         earlier = await self._signed_before(ask, answer)
         if earlier is None:
             detail = f"{answer.reason.value} {answer.detail}".strip()

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from seawall.core.canaries import canary_atoms
 from seawall.core.funding_index import FundingIndex
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import hot_cover
 from seawall.model.funding import Listing, Vault, VaultMoveState
-from seawall.model.funding_rows import Deposit, ListingState, VaultMove
+from seawall.model.funding_rows import Canary, Deposit, ListingState, VaultMove
 from seawall.model.ids import AssetCode
 from seawall.treasury.chain import FeeQuote, PaymentOrder, lane_slot, parse_lane_slot
 from seawall.treasury.following import deposit_index
@@ -246,6 +247,62 @@ def to_cold(
         contract=terms.contract,
         units=units,
         slots=(hot_slot,),
+        quote=quote,
+    )
+    return Ask(payment=f"move/{move.move_key}", order=order, target=move)
+
+
+NO_COLD = "no cold address is configured to pay to"
+HOT_LOW = "the hot wallet cannot pay it and keep its floor"
+FEES_HIGH = "the network asks for more than we pay"
+NO_SLOT = "too much is on its way already"
+
+
+def canary_move(state: FundingState, settings: SweepSettings, canary: Canary) -> MoveTerms | str:
+    """Return the move that is a canary, or what is in its way."""
+    listing = state.book.listings[f"{canary.asset}/{canary.network}"]
+    terms = listing.listing
+    atoms = canary_atoms(terms)
+    if not settings.cold:
+        return NO_COLD
+    if hot_cover(state, listing) < atoms:
+        return HOT_LOW
+    return MoveTerms(
+        move_key=canary.move_key,
+        network=terms.network,
+        asset=terms.asset,
+        source=Vault.HOT,
+        target=Vault.COLD,
+        atoms=atoms,
+    )
+
+
+def pay_canary(
+    state: FundingState,
+    settings: SweepSettings,
+    canary: Canary,
+    quote: FeeQuote,
+    hot: tuple[str | None, int | None],
+) -> Ask | str:
+    """Return the payment to ourselves, or what is in its way; `hot`: a slot, its lane's most."""
+    move = canary_move(state, settings, canary)
+    if isinstance(move, str):
+        return move
+    slot, most = hot
+    listing = state.book.listings[f"{canary.asset}/{canary.network}"].listing
+    units = units_of(state, listing, move.atoms)
+    if quote.spiked:
+        return FEES_HIGH
+    if slot is None:
+        return NO_SLOT
+    if most is not None and most < units:
+        return HOT_LOW
+    order = PaymentOrder(
+        source=parse_lane_slot(slot)[0],
+        payee=settings.cold,
+        contract=listing.contract,
+        units=units,
+        slots=(slot,),
         quote=quote,
     )
     return Ask(payment=f"move/{move.move_key}", order=order, target=move)

@@ -9,10 +9,13 @@ from typing import Final, Generic
 
 import structlog
 
+from seawall.core.canaries import wanted
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import why_not_now
 from seawall.model.events import CommandRejected
 from seawall.model.funding import Vault
+from seawall.model.funding_commands import DelayCanary
+from seawall.model.funding_rows import Canary
 from seawall.treasury.chain import Block, Chain, UnknownError
 from seawall.treasury.following import AnyFacts
 from seawall.treasury.holdings import read_holdings
@@ -26,11 +29,13 @@ from seawall.treasury.sweeps import (
     DepositLedger,
     SweepFacts,
     SweepSettings,
+    pay_canary,
     sweep,
     to_cold,
     worth_sweeping,
 )
 
+NOT_SIGNED: Final = "signer or chain would not have it; it is tried again"
 RECKON_BLOCKS: Final = 5
 """Blocks between two reconciliations."""
 
@@ -58,6 +63,15 @@ class NetworkDriver(ABC, Generic[AnyFacts]):
         self.dear = False
         """The network asks for more than the cap: what is not signed yet waits."""
 
+    @property
+    def unleased(self) -> bool:
+        """Whether payments wait because nobody renewed the signer's lease."""
+        return self._driver.unleased
+
+    @abstractmethod
+    def _canary(self, canary: Canary, facts: AnyFacts) -> Ask | str:
+        """Return the payment that is the canary, or what is in its way."""
+
     @abstractmethod
     async def _sweep(self, facts: AnyFacts) -> None:
         """Move what should stand elsewhere."""
@@ -78,6 +92,7 @@ class NetworkDriver(ABC, Generic[AnyFacts]):
         try:
             facts = await self._driver.gather()
             self.dear = facts.quote.spiked
+            await self._pay_canaries(facts)
             await self._sweep(facts)
             due = scanned is not None and (
                 scanned.number < self._reckoned or scanned.number - self._reckoned >= RECKON_BLOCKS
@@ -88,6 +103,21 @@ class NetworkDriver(ABC, Generic[AnyFacts]):
             _log.warning("treasury.unknown", network=self._network, detail=str(error))
             return False
         return done
+
+    async def _pay_canaries(self, facts: AnyFacts) -> None:
+        """Pay ourselves what control wants paid, or journal what is in the way."""
+        for canary in wanted(self._state(), self._network):
+            ask = self._canary(canary, facts)
+            if isinstance(ask, str):
+                await self._delay(canary, ask)
+                continue
+            await self._perform(ask, facts)
+            if canary.key in [each.key for each in wanted(self._state(), self._network)]:
+                await self._delay(canary, NOT_SIGNED)
+
+    async def _delay(self, canary: Canary, reason: str) -> None:
+        if canary.reason != reason:
+            await self._submit(DelayCanary(key=canary.key, reason=reason))
 
     async def _perform(self, ask: Ask | None, facts: AnyFacts) -> None:
         if ask is not None:
@@ -134,6 +164,11 @@ class TreasuryDriver(NetworkDriver[Facts]):
         self._payouts = payouts
         self._deposits = DepositLedger(chain.network)
         self._sweeps = sweeps
+
+    def _canary(self, canary: Canary, facts: Facts) -> Ask | str:
+        listing = self._state().book.listings[f"{canary.asset}/{canary.network}"].listing
+        hot = self._payouts.richest(self._state(), facts, listing.contract)
+        return pay_canary(self._state(), self._sweeps, canary, facts.quote, hot)
 
     async def _sweep(self, facts: Facts) -> None:
         network, state = self._network, self._state

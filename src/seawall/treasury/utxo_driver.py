@@ -12,6 +12,7 @@ from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import why_not_now
 from seawall.model.funding import Vault
 from seawall.model.funding_commands import FundingCommand
+from seawall.model.funding_rows import Canary
 from seawall.treasury.chain import Block, Coin, Receipt, UnknownError
 from seawall.treasury.outgoing import Ask, MoveTerms, attempt_of, outgoing, prepare
 from seawall.treasury.reconciler import Wallets
@@ -22,7 +23,7 @@ from seawall.treasury.sweeps import SweepSettings
 from seawall.treasury.treasury_driver import NetworkDriver
 from seawall.treasury.utxo import CoinChain
 from seawall.treasury.utxo_payouts import VOID, CoinFacts, UtxoPayouts
-from seawall.treasury.utxo_sweeps import coins_to_cold, sweep_coins
+from seawall.treasury.utxo_sweeps import coins_to_cold, pay_canary_in_coins, sweep_coins
 
 COINS_ASKED: Final = 1_000
 """Coins that the signer is asked about at once."""
@@ -149,6 +150,9 @@ class UtxoTreasuryDriver(NetworkDriver[CoinFacts]):
         self._payouts = payouts
         self._coins = chain
         self._sweeps = sweeps
+
+    def _canary(self, canary: Canary, facts: CoinFacts) -> Ask | str:
+        return pay_canary_in_coins(self._state(), self._payouts, self._sweeps, canary, facts)
 
     async def _sweep(self, facts: CoinFacts) -> None:
         state, prefix = self._state, self._coins.prefix

@@ -9,11 +9,18 @@ vaults stand where the chain says.
 from seawall.core.funding_state import FundingState
 from seawall.core.withdrawals import hot_cover
 from seawall.model.funding import DepositState, Vault
-from seawall.model.funding_rows import ListingState
+from seawall.model.funding_rows import Canary, ListingState
+from seawall.model.limits import REASON_CHARS
 from seawall.treasury.chain import Coin, RefusedError, parse_coin_slot
 from seawall.treasury.following import deposit_index
 from seawall.treasury.outgoing import Ask, MoveTerms, units_of
-from seawall.treasury.sweeps import SweepSettings, atoms_per_unit, on_its_way_to_cold
+from seawall.treasury.sweeps import (
+    FEES_HIGH,
+    SweepSettings,
+    atoms_per_unit,
+    canary_move,
+    on_its_way_to_cold,
+)
 from seawall.treasury.utxo_bytes import COINS_MOST, gather
 from seawall.treasury.utxo_coins import ShortError
 from seawall.treasury.utxo_payouts import CoinFacts, UtxoPayouts, ask_for
@@ -69,6 +76,32 @@ def _swept(state: FundingState, network: str, facts: CoinFacts) -> dict[str, lis
             if len(coins) < COINS_MOST:
                 coins.append(coin)
     return found
+
+
+NO_COINS = "the hot wallet's coins are not final yet, or belong to other payments"
+
+
+def pay_canary_in_coins(
+    state: FundingState,
+    payouts: UtxoPayouts,
+    settings: SweepSettings,
+    canary: Canary,
+    facts: CoinFacts,
+) -> Ask | str:
+    """Return the payment to ourselves, or what is in its way."""
+    move = canary_move(state, settings, canary)
+    if isinstance(move, str):
+        return move
+    if facts.quote.spiked:
+        return FEES_HIGH
+    terms = state.book.listings[f"{canary.asset}/{canary.network}"].listing
+    try:
+        unsigned = payouts.choose(state, facts, settings.cold, units_of(state, terms, move.atoms))
+    except ShortError:
+        return NO_COINS
+    except (RefusedError, ValueError) as error:
+        return f"the network cannot pay this: {error}"[:REASON_CHARS]
+    return ask_for(f"move/{move.move_key}", unsigned, facts.quote, move)
 
 
 def coins_to_cold(

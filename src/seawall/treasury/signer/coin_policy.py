@@ -42,7 +42,7 @@ class CoinPolicy:
         self._windows = Windows()
 
     def decide(
-        self, request: Sign, *, at_ns: int, wallets: frozenset[str]
+        self, request: Sign, *, at_ns: int, wallets: frozenset[str], leased: bool = True
     ) -> Plan | Signature | Refused:
         """Return what to sign, what was signed for the same request, or why not."""
         network = self._settings.networks[request.network]
@@ -61,7 +61,11 @@ class CoinPolicy:
         for known in self._payments.get((request.network, request.payment), ()):
             if cast("UtxoUnsigned", known.plan.fields).raw == fields.raw:
                 return known
-        return self._judge(network, request, read, earlier, at_ns)
+        judged = self._judge(network, request, read, earlier, at_ns)
+        free = bool(earlier) or read.void or self._is_own(request, read.content.payee)
+        if isinstance(judged, Plan) and not leased and not free:
+            return Refused(reason=Refusal.LEASE_RUN_OUT)
+        return judged
 
     def _judge(
         self,

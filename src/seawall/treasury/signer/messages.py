@@ -40,11 +40,13 @@ class Refusal(StrEnum):
     FEE_ABOVE_CAP = "fee_above_cap"
     ABOVE_PAYMENT_LIMIT = "above_payment_limit"
     ABOVE_WINDOW_LIMIT = "above_window_limit"
+    LEASE_RUN_OUT = "lease_run_out"
+    """Nobody has said lately that users may be paid."""
 
     @property
     def transient(self) -> bool:
         """Whether the same request may be signed later."""
-        return self is Refusal.ABOVE_WINDOW_LIMIT
+        return self in (Refusal.ABOVE_WINDOW_LIMIT, Refusal.LEASE_RUN_OUT)
 
 
 class Sign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sign"):
@@ -90,7 +92,14 @@ class AskWho(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
     network: str = ""
 
 
-Request = Sign | SignMany | AskSlots | AskCoins | AskWho
+class RenewLease(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="renew_lease"):
+    """Users may be paid for so long from now; only a number above the last one counts."""
+
+    number: int
+    valid_ms: int
+
+
+Request = Sign | SignMany | AskSlots | AskCoins | AskWho | RenewLease
 
 
 class Signed(Struct, frozen=True, kw_only=True, tag="signed"):
@@ -134,13 +143,21 @@ class Who(Struct, frozen=True, kw_only=True, tag="who"):
     """Public key that the deposit addresses derive from; "" when there is none."""
 
 
+class LeaseLeft(Struct, frozen=True, kw_only=True, tag="lease_left"):
+    """How the signer's lease stands; `needed` is false where it asks for none."""
+
+    needed: bool
+    number: int
+    left_ms: int
+
+
 class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     """The signer could not do its work (its disk is full, the message is malformed, …)."""
 
     detail: str
 
 
-Answer = Signed | Refused | SignedMany | Slots | Who | Failed
+Answer = Signed | Refused | SignedMany | Slots | Who | LeaseLeft | Failed
 
 _encoder = Encoder()
 _requests: Decoder[Request] = Decoder(Request)

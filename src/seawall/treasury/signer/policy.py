@@ -66,11 +66,12 @@ class SignerPolicy:
         self._next_nonce: dict[tuple[str, str], int] = {}
 
     def decide(
-        self, request: Sign, *, at_ns: int, wallets: frozenset[str]
+        self, request: Sign, *, at_ns: int, wallets: frozenset[str], leased: bool = True
     ) -> Plan | Signature | Refused:
         """Return what to sign, what was signed for the same request, or why not.
 
-        `wallets` are the addresses that the keystore can sign for, the one at `index` included.
+        `wallets` are the addresses that the keystore can sign for, the one at `index` included;
+        `leased`: somebody said lately that others than ourselves may be paid.
         """
         network = self._settings.networks.get(request.network)
         if network is None:
@@ -95,7 +96,10 @@ class SignerPolicy:
             fields=fields,
             index=request.index,
         )
-        return self._judge(network, plan, at_ns)
+        judged = self._judge(network, plan, at_ns)
+        if isinstance(judged, Plan) and not leased and not self._is_free(network, judged):
+            return Refused(reason=Refusal.LEASE_RUN_OUT)
+        return judged
 
     def record(self, signature: Signature) -> None:
         """Count a signature that is on disk."""
@@ -141,11 +145,17 @@ class SignerPolicy:
         if refused is not None:
             return refused
         dearest = max((_cost(each.plan) for each in slot.signatures), default=0) if slot else 0
-        free = slot is not None or plan.void or plan.content.payee in _own(network)
         counted = replace(
-            plan, units=0 if free else plan.content.units, cost=max(_cost(plan) - dearest, 0)
+            plan,
+            units=0 if self._is_free(network, plan) else plan.content.units,
+            cost=max(_cost(plan) - dearest, 0),
         )
         return self._refuse_amount(network, counted, at_ns) or counted
+
+    def _is_free(self, network: NetworkLimits, plan: Plan) -> bool:
+        """Say whether it pays nobody anything new: only ourselves, or what was signed before."""
+        signed = (plan.network, plan.slot) in self._slots
+        return signed or plan.void or plan.content.payee in _own(network)
 
     def _refuse_second_slot(self, plan: Plan) -> Refused | None:
         earlier = self._payments.get((plan.network, plan.payment), plan.slot)

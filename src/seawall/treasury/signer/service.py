@@ -14,6 +14,7 @@ from seawall.treasury.signer.keystore import (
     KeyStoreError,
     SignedBytes,
 )
+from seawall.treasury.signer.lease import SignerLease
 from seawall.treasury.signer.messages import (
     SIGNED_AT_ONCE,
     Answer,
@@ -21,8 +22,10 @@ from seawall.treasury.signer.messages import (
     AskSlots,
     AskWho,
     Failed,
+    LeaseLeft,
     Refusal,
     Refused,
+    RenewLease,
     Request,
     Sign,
     Signed,
@@ -55,12 +58,14 @@ class SignerService:
         store: Record,
         now_ns: Callable[[], int],
         coin_keys: CoinKeyStore | None = None,
+        lease: SignerLease | None = None,
     ) -> None:
         self._settings = settings
         self._keys = keys
         self._coin_keys = coin_keys
         self._store = store
         self._now_ns = now_ns
+        self._lease = lease or SignerLease(settings.lease_s)
         self._policy = SignerPolicy(settings)
         self._coins = CoinPolicy(settings, self.coin_wallets())
         self._unwritten: list[Signature] = []
@@ -97,8 +102,12 @@ class SignerService:
         except StoreError as error:
             return Failed(detail=f"the record of signatures: {error}")
 
-    def _tell(self, request: AskSlots | AskCoins | AskWho) -> Slots | Who | Failed:
+    def _tell(
+        self, request: AskSlots | AskCoins | AskWho | RenewLease
+    ) -> Slots | Who | LeaseLeft | Failed:
         match request:
+            case RenewLease():
+                return self._lease.renew(request)
             case AskSlots():
                 lane = checksummed(request.lane) if is_address(request.lane) else ""
                 found = self._policy.slots(request.network, lane, request.from_nonce)
@@ -139,7 +148,8 @@ class SignerService:
             prefix = self._prefix(request.network)
             policy = self._coins if prefix else self._policy
             wallets = self._sources(request.index, prefix)
-            decision = policy.decide(request, at_ns=at_ns, wallets=wallets)
+            leased = self._lease.lives()
+            decision = policy.decide(request, at_ns=at_ns, wallets=wallets, leased=leased)
             if isinstance(decision, Refused):
                 return decision
             if isinstance(decision, Plan):

@@ -1,11 +1,14 @@
 """What the signer allows.  The rule: read once at start, from its own file, never from the node."""
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from seawall.treasury.evm_codec import checksummed
+
+LEASE_S_MOST: Final = 15
 
 
 class SignerSettingsError(ValueError):
@@ -52,6 +55,11 @@ class NetworkLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class SignerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     networks: dict[str, NetworkLimits]
+    lease_s: int = 0
+    """Users are paid only while the node has said within so many seconds that they may be.
+
+    0: no such word is needed.
+    """
 
 
 def load_settings(path: Path) -> SignerSettings:
@@ -66,6 +74,8 @@ def load_settings(path: Path) -> SignerSettings:
         raise SignerSettingsError(f"{path}: {error.strerror}") from None
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise SignerSettingsError(f"{path}: {error}") from None
+    if not 0 <= settings.lease_s <= LEASE_S_MOST:
+        raise SignerSettingsError(f"{path}: lease_s is from 0 to {LEASE_S_MOST}")
     for name, network in settings.networks.items():
         if bool(network.chain_id) == bool(network.prefix):
             raise SignerSettingsError(f"{path}: {name} needs either chain_id or prefix")
