@@ -9,7 +9,7 @@ from seawall.core.control import ladder
 from seawall.core.control.cover import judge_cover
 from seawall.core.control.look import SECOND, Look
 from seawall.core.control.runbook import needs_of
-from seawall.model.control_commands import GateReading, ReportGates
+from seawall.model.control_commands import ReportGates
 from seawall.model.control_events import GatesReported
 from seawall.model.control_rows import GateResult, GateRow, Plan
 from seawall.model.events import CommandRejected
@@ -82,7 +82,7 @@ def judge_keep(look: Look, plan: Plan, terms: StageTerms) -> GateResult | None:
         if name is GateName.HOT_WALLET_COVERS:
             result = _worst(_covers(look, plan, terms))
         elif name is GateName.USER_REPORTS_CALM:
-            result = _reports_calm(look)
+            result = _reports_calm(look, plan)
         elif name is GateName.USERS_HAD_ACCESS:
             continue
         else:
@@ -98,7 +98,7 @@ def _judge(look: Look, plan: Plan, name: GateName, terms: StageTerms) -> GateRes
     if name is GateName.USERS_HAD_ACCESS:
         return _had_access(look, plan)
     if name is GateName.USER_REPORTS_CALM:
-        return _reports_calm(look)
+        return _reports_calm(look, plan)
     if name is GateName.HOT_WALLET_COVERS and plan.kind == "withdrawal":
         return _worst(_covers(look, plan, terms))
     after_ns = plan.stages[-1].entered_ns if name in EVIDENCE else 0
@@ -106,10 +106,14 @@ def _judge(look: Look, plan: Plan, name: GateName, terms: StageTerms) -> GateRes
 
 
 def dependencies_healthy(look: Look, plan: Plan) -> GateResult:
-    """Return whether all that the services need has been well for long enough."""
+    """Return whether all that the services need has been well for long enough.
+
+    Counted from the way back's beginning: what was well before the trouble says nothing of it.
+    """
     terms = look.ladder(plan.kind)
     result = GateResult(gate=GateName.DEPENDENCIES_HEALTHY.value, needs=f"{terms.healthy_s} s")
     since_ns = 0
+    begun_ns = ladder.begun_ns(look, plan)
     for pattern in _needs(look, plan.services):
         need = look.need(pattern)
         result.measured_ns = look.now
@@ -117,7 +121,7 @@ def dependencies_healthy(look: Look, plan: Plan) -> GateResult:
             result.passed = False
             result.value = f"{need.dependency} is {need.health.value}"
             return result
-        since_ns = max(since_ns, need.since_ns)
+        since_ns = max(since_ns, need.since_ns, begun_ns)
     well_s = (look.now - since_ns) // SECOND
     result.value = f"{well_s} s" if since_ns else "nothing is needed"
     result.passed = True if not since_ns or well_s >= terms.healthy_s else None
@@ -145,13 +149,13 @@ def _had_access(look: Look, plan: Plan) -> GateResult:
     )
 
 
-def _reports_calm(look: Look) -> GateResult:
+def _reports_calm(look: Look, plan: Plan) -> GateResult:
     """Return whether users report no more trouble than usual.
 
     No watcher who says so is no calm: who cannot reach the exchange cannot report either.
     """
     result = GateResult(gate=GateName.USER_REPORTS_CALM.value, value="nobody counts them")
-    oldest_ns = look.now - look.runbook.signals.fresh_s * SECOND
+    oldest_ns = look.now - look.ladder(plan.kind).fresh_s * SECOND
     for name, words in look.told(USERS):
         for word in words.values():
             if word.kind is not SignalKind.USERS or word.at_ns < oldest_ns:
@@ -184,7 +188,7 @@ def _readings(look: Look, plan: Plan, name: GateName, *, after_ns: int) -> GateR
             continue
         seen[key] = None
         row = look.book.gates.get(key)
-        result = _reading(look, plan, name, row.reading if row else None, after_ns)
+        result = _reading(look, plan, name, row, after_ns)
         if result.passed and name is GateName.CANARY_SETTLED:
             _check_key(look, service, result)
         results.append(result)
@@ -192,17 +196,19 @@ def _readings(look: Look, plan: Plan, name: GateName, *, after_ns: int) -> GateR
 
 
 def _reading(
-    look: Look, plan: Plan, name: GateName, reading: GateReading | None, after_ns: int
+    look: Look, plan: Plan, name: GateName, row: GateRow | None, after_ns: int
 ) -> GateResult:
     fresh_s = look.ladder(plan.kind).fresh_s
     result = GateResult(gate=name.value, needs=f"not older than {fresh_s} s")
-    if reading is None:
+    if row is None:
         result.value = "nobody has measured"
         return result
+    reading = row.reading
     result.value = reading.value
     result.measured_ns = reading.measured_ns
     result.evidence = reading.evidence
-    if reading.measured_ns <= after_ns:
+    # A checker whose clock runs ahead has measured no later than the journal heard of it.
+    if min(reading.measured_ns, row.at_ns) <= after_ns:
         result.needs = "measured in this stage"
     elif look.now - reading.measured_ns <= fresh_s * SECOND:
         result.passed = reading.passed

@@ -223,9 +223,10 @@ def settle(look: Look) -> None:
 
 def _identify(look: Look, incident: Incident) -> None:
     """Say what explains it: a feed, a venue or a chain that tells of trouble there too."""
+    oldest_ns = look.now - look.runbook.signals.fresh_s * SECOND
     for other, words in look.told(""):
         for key, word in words.items():
-            if word.kind in DECIDING or word.health not in TROUBLE:
+            if word.kind in DECIDING or word.health not in TROUBLE or word.at_ns < oldest_ns:
                 continue
             if any(other == name or explains(look, other, name) for name in incident.dependencies):
                 incident.phase = IncidentPhase.IDENTIFIED
@@ -241,10 +242,11 @@ def _identify(look: Look, incident: Incident) -> None:
 
 def _over(look: Look, incident: Incident) -> bool:
     """Whether all that it did and all that caused it is over."""
-    if incident.person and not any(
+    if incident.kind == "words" and not any(
         plan.incident == incident.number and plan.status is PlanStatus.DONE
         for plan in look.book.plans.values()
     ):
+        # What a person opened with words alone, a person ends.
         return False
     if _still_closed(look, incident) or not all_well(look, incident):
         return False

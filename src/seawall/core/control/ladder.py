@@ -4,7 +4,7 @@ Every prefix of a ladder is a safe place to stand: a stage is entered in one ent
 with the record of what let it in, and whoever leads next goes on from there.
 """
 
-from seawall.core.control.announcements import say_of_plan
+from seawall.core.control.announcements import all_well, say_of_plan
 from seawall.core.control.cover import limits_of
 from seawall.core.control.look import SECOND, Look
 from seawall.core.control.posture import order_posture
@@ -12,7 +12,7 @@ from seawall.core.control.ways import STAGE_POSTURES, WAYS, Way, is_less, toward
 from seawall.model import limits
 from seawall.model.control_events import StageEntered, SteppedBack
 from seawall.model.control_rows import GateResult, Plan, ServiceRow, StageRow
-from seawall.model.posture import PlanStatus, Posture, Stage, service_kind
+from seawall.model.posture import IncidentPhase, PlanStatus, Posture, Stage, service_kind
 from seawall.model.runbook import StageTerms
 
 
@@ -36,6 +36,14 @@ def next_terms(look: Look, plan: Plan) -> StageTerms | None:
 def at_first(look: Look, plan: Plan) -> bool:
     stages = look.ladder(plan.kind).stage
     return bool(stages) and plan.stages[-1].stage is stages[0].stage
+
+
+def begun_ns(look: Look, plan: Plan) -> int:
+    """Return when the plan last entered the first stage: its present way up begins there."""
+    for row in reversed(plan.stages):
+        if row.stage is look.ladder(plan.kind).stage[0].stage:
+            return row.entered_ns
+    return plan.stages[0].entered_ns
 
 
 def lasts_ns(look: Look, plan: Plan) -> int:
@@ -64,6 +72,9 @@ def enter(look: Look, plan: Plan, terms: StageTerms, gates: list[GateResult]) ->
         service = look.book.services[name]
         _take_stage(look, plan, service, terms)
     look.events.append(StageEntered(plan, row))
+    incident = look.book.incidents[plan.incident]
+    if all_well(look, incident):
+        incident.phase = IncidentPhase.MONITORING
     facts = {
         "stage": terms.stage.value,
         "previous": last.stage.value,

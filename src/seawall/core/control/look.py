@@ -3,7 +3,7 @@
 A look ends with its entry, so nothing here is part of the state.
 """
 
-from seawall.core.control.patterns import matches
+from seawall.core.control.patterns import is_literal, matches
 from seawall.core.control.runbook import ladder_name
 from seawall.core.control.state import ControlState
 from seawall.model.control_rows import Plan, ServiceRow, Word
@@ -37,6 +37,11 @@ class Look:
         """Moment of the entry before this one."""
         self._needs: dict[str, Need] = {}
 
+    def begin(self) -> None:
+        """Look at what the command has left."""
+        self.runbook = self.state.runbook
+        self._needs = {}
+
     def need(self, pattern: str) -> Need:
         """Return how the dependencies are that a pattern names; what nobody knows is unknown."""
         found = self._needs.get(pattern)
@@ -46,6 +51,11 @@ class Look:
         return found
 
     def _find(self, pattern: str) -> Need:
+        if is_literal(pattern):
+            verdict = self.book.verdicts.get(pattern)
+            if verdict is None:
+                return Need(pattern, Health.UNKNOWN, 0)
+            return Need(pattern, verdict.health, verdict.since_ns)
         last: Need | None = None
         for name, verdict in self.book.verdicts.items():
             if not matches(pattern, name):

@@ -54,20 +54,20 @@ def commit_control(
         look.events.append(CommandRepeated(repeated))
     else:
         _dispatch(look, command)
-        look.runbook = state.runbook
         if command_id and not (look.events and isinstance(look.events[0], CommandRejected)):
             book.command_ids[command_id] = sequence
             if len(book.command_ids) > limits.COMMAND_IDS:
                 del book.command_ids[next(iter(book.command_ids))]
+    look.begin()
     _look(look)
     return look.events
 
 
 def _look(look: Look) -> None:
     """Decide what follows from the state and the time."""
-    lapsed = lease.lapse(look.state)
-    if lapsed is not None:
-        look.events.append(lapsed)
+    for lapsed in (lease.lapse(look.state), lease.judge(look.state)):
+        if lapsed is not None:
+            look.events.append(lapsed)
     verdicts.judge(look.state, look.events)
     announcements.say_verdicts(look)
     rules.apply(look)

@@ -39,6 +39,7 @@ def make(look: Look, incident: Incident, services: list[str], *, person: str = "
         joined = _joinable(look, incident, kind)
         if joined is not None:
             joined.services.extend(names)
+            joined.stages[-1].entered_ns = look.now
             ladder.stand_first(look, joined)
             look.events.append(PlanChanged(joined))
         else:
@@ -110,6 +111,10 @@ def lead(look: Look) -> None:
 
 def _lead(look: Look, plan: Plan) -> None:
     before = _picture(plan)
+    if not look.ladder(plan.kind).stage:
+        for name in list(plan.services):
+            release(look, plan, name, "the runbook knows no way back")
+        return
     if ladder.terms_of(look, plan) is None:
         ladder.step_back(look, plan, "the runbook has no such stage any more")
     healthy = gates.dependencies_healthy(look, plan)
@@ -194,6 +199,8 @@ def _climb(look: Look, plan: Plan, healthy: GateResult) -> None:
     known = {gate.gate: gate.passed for gate in plan.gates}
     plan.gates = gates.judge(look, plan, terms)
     _note_failures(look, plan, known)
+    if ladder.at_first(look, plan) and any(gate.passed is False for gate in plan.gates):
+        _measure_outage(look, plan)
     if not all(gate.passed for gate in plan.gates):
         plan.status = PlanStatus.CHECKING
     elif not approvals.enough(plan, terms):

@@ -163,7 +163,8 @@ def order(look: Look, command: OrderPosture) -> None:
                 return
     moves = [Move(services=pattern, to=command.posture) for pattern in command.services]
     found = _to_move(look, tuple(moves))
-    if not found:
+    led = _led(look, command.services)
+    if command.posture is Posture.OPEN or not (found or led):
         refusal = CommandRejected(Rejection.NOT_TOWARDS_LESS, command.posture.value)
         look.events.append(refusal)
         return
@@ -173,12 +174,21 @@ def order(look: Look, command: OrderPosture) -> None:
         kind="posture_ordered",
         severity=command.severity,
         facts={"posture": command.posture.value, "reason": command.reason},
-        services=[row.service for row, _ in found],
+        services=list(dict.fromkeys([*(row.service for row, _ in found), *led])),
         person=command.person,
     )
-    for row, _ in found:
+    for name in led:
+        # What stands no higher already would else go on its way up all the same.
+        row = look.book.services[name]
         _take_from_plan(look, row, "a person ordered it")
+        row.incident = incident.number
     move_down(look, incident, found, reason=command.reason, person=command.person)
+
+
+def _led(look: Look, patterns: tuple[str, ...]) -> list[str]:
+    """Return the services, of those that patterns mean, that a plan leads back."""
+    rows = [row for pattern in patterns for row in find(look.state, pattern)]
+    return list(dict.fromkeys(row.service for row in rows if look.plan_of(row) is not None))
 
 
 def observe(look: Look, command: ObservePosture) -> None:
