@@ -27,6 +27,9 @@ class LeaseTerms(Term, frozen=True, kw_only=True):
     """Withdrawals run so long without word of the control cell."""
     lapse_s: int = 30
     """After a longer silence of the control cell withdrawals come back in stages only."""
+    witnesses: int = 0
+    """Providers whose watchers must have been heard within `fresh_s`; with fewer there is no lease:
+    what nobody sees is not well."""
 
 
 class DependencyTerms(Term, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ def check_numbers(runbook: Runbook) -> None:
     # Five seconds is what is promised: see docs/promises.
     within(("lease", "seconds"), lease.seconds, 1, 5)
     within(("lease", "lapse_s"), lease.lapse_s, lease.seconds, DAY_S)
+    within(("lease", "witnesses"), lease.witnesses, 0, 16)
     for at, term in enumerate(runbook.dependency):
         place = ("dependency", at)
         within((*place, "quorum"), term.quorum, 1, 16)
