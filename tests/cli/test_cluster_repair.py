@@ -80,7 +80,7 @@ class Wreck:
             await load(amber, 5_000, 50)
             self.acknowledged = amber.spot.sequence
             # Of its own accord a node writes one when it ends, unless an append is in doubt then.
-            await amber._keep(amber._take(amber._drivers[SPOT]))
+            await amber._keep(amber._take(amber.drivers[SPOT]))
             await self.etcd.kill()
 
     async def survey(self, sources: Sources, *, accepts_loss: bool = False) -> None:

@@ -23,7 +23,7 @@ from seawall.node.node import Node, NodeSettings
 
 def _crash(node: Node) -> None:
     """Let go of the files as a killed process does: no drain, no snapshot, no flush."""
-    for driver in node._drivers.values():
+    for driver in node.drivers.values():
         assert driver._task is not None
         driver._task.cancel()
     for journal in node._journals.values():
@@ -199,14 +199,14 @@ async def test_listeners_hear_every_cell(tmp_path: Path) -> None:
 
 
 async def test_a_quiet_node_ticks_each_second(tmp_path: Path) -> None:
-    node = await Node.open(NodeSettings(data=tmp_path))
+    node = await Node.open(NodeSettings(data=tmp_path, controls=False))
     ticked = asyncio.Event()
     heard: list[tuple[str, int]] = []
 
     def listen(cell: str, sequence: int, at_ns: int, command: Command, events: list[Event]) -> None:
         assert isinstance(command, Tick)
         heard.append((cell, at_ns))
-        if len(heard) == 4:
+        if len(heard) == 2 * len(CELLS):
             ticked.set()
 
     node.add_listener(listen)
@@ -227,7 +227,7 @@ async def test_a_cell_that_stops_says_why_and_leaves_the_other(tmp_path: Path) -
     disks[SPOT].faults.append(Fault.FULL)
     with pytest.raises(UnavailableError):
         await node.submit_spot(Tick())
-    assert [cell.status for cell in node.health().cells] == ["leading", "leading", "full"]
+    assert [cell.status for cell in node.health().cells] == ["leading", "leading", "full", "leading"]
     await node.submit_spot(Tick())
     assert node.ready
 
@@ -237,7 +237,7 @@ async def test_a_cell_that_stops_says_why_and_leaves_the_other(tmp_path: Path) -
     assert await node.wait_stopped() == "the disk is damaged, as planned"
     health = node.health()
     assert not health.ok
-    assert [cell.status for cell in health.cells] == ["leading", "leading", "stopped"]
+    assert [cell.status for cell in health.cells] == ["leading", "leading", "stopped", "leading"]
     assert (await node.submit_identity(CreateUser(name="a"))).sequence == 2
     await node.close()
     assert not _snapshots(tmp_path), "a stopped cell leaves no snapshot"

@@ -33,7 +33,7 @@ from seawall.model.events import Event
 from seawall.model.funding import TransferState
 from seawall.model.funding_commands import FundingCommand
 from seawall.model.funding_events import TransferRequested
-from seawall.model.ids import FUNDING, SPOT, AssetCode, Epoch, UserId
+from seawall.model.ids import CELLS, CONTROL, FUNDING, SPOT, AssetCode, Epoch, UserId
 from seawall.model.instruments import Asset
 from seawall.model.mailbox import Mailbox, Transfer
 from seawall.node.clock import ManualClock
@@ -224,7 +224,7 @@ async def test_a_node_carries_transfers_both_ways(tmp_path: Path) -> None:
     await node.close()
     report = await verify_data(tmp_path)
     assert report.ok, report
-    assert [cell.cell for cell in report.cells] == ["identity", "funding", "spot"]
+    assert [cell.cell for cell in report.cells] == list(CELLS)
 
 
 async def test_what_waited_at_a_stop_is_carried_after_the_start(tmp_path: Path) -> None:
@@ -259,16 +259,18 @@ async def test_what_the_target_refuses_comes_back(tmp_path: Path) -> None:
     await node.close()
 
 
-async def test_data_of_a_release_without_a_funding_cell_starts(tmp_path: Path) -> None:
+async def test_data_of_a_release_without_later_cells_starts(tmp_path: Path) -> None:
     node = await open_node(tmp_path)
     await set_up(node)
     await node.close()
-    for folder in ("journal", "snapshots"):
-        for path in (tmp_path / folder).glob("funding*"):
-            path.unlink()
-    assert [cell.cell for cell in (await verify_data(tmp_path)).cells] == ["identity", "spot"]
+    for later in (CONTROL, FUNDING):
+        for folder in ("journal", "snapshots"):
+            for path in (tmp_path / folder).glob(f"{later}*"):
+                path.unlink()
+        known = [cell.cell for cell in (await verify_data(tmp_path)).cells]
+        assert known == [cell for cell in CELLS if cell not in (later, CONTROL)]
     node = await open_node(tmp_path)
-    assert (node.funding.epoch, node.spot.epoch) == (1, 2)
+    assert (node.control.epoch, node.funding.epoch, node.spot.epoch) == (1, 1, 2)
     await node.close()
     assert (await verify_data(tmp_path)).ok
 
@@ -293,7 +295,7 @@ async def test_a_spot_journal_from_before_its_transfers_is_told(tmp_path: Path) 
     shutil.rmtree(tmp_path / "views")
     (tmp_path / "old-views").rename(tmp_path / "views")
     report = await verify_data(tmp_path)
-    assert [cell.ok for cell in report.cells] == [True, True, False]
+    assert [cell.ok for cell in report.cells] == [True, True, False, True]
     assert report.cells[2].problems == ["funding took 1 messages of spot, which has sent 0"]
 
 

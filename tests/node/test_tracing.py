@@ -110,7 +110,7 @@ async def test_a_node_that_is_alone_makes_the_same_spans_and_tells_refusals(tmp_
     exporter.clear()
     with tracing.request("request"):
         waiting = node.submit_spot(listing[2])
-        node._drivers[SPOT].stop("stopped by the test")
+        node.drivers[SPOT].stop("stopped by the test")
     with pytest.raises(NodeError):
         await waiting
     refused = _named(exporter, "sequencer.refused")
@@ -126,7 +126,7 @@ async def test_a_trace_that_is_not_sampled_makes_no_span(tmp_path: Path) -> None
     with tracing.request("request"):
         await node.submit_spot(listing_commands()[0])
     assert not exporter.get_finished_spans()
-    assert node._drivers[SPOT].tracing is tracing
+    assert node.drivers[SPOT].tracing is tracing
     await node.close()
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from tests.node.market import open_node, order, set_up, trade
 
+from seawall.core.control.state import digest_control
 from seawall.core.funding_state import digest_funding
 from seawall.core.state_digest import digest_identity, digest_spot
 from seawall.journal.sqlite import SqliteJournal
 from seawall.journal.sqlite_store import SqliteStore
 from seawall.model import limits
 from seawall.model.commands import Checkpoint, SpotRecord, Tick, encode_record
-from seawall.model.ids import SPOT, Sequence
+from seawall.model.ids import CELLS, SPOT, Sequence
 from seawall.node.verify import verify_data
 
 _LATER_NS = 2 * 10**18
@@ -45,8 +46,9 @@ async def test_a_whole_data_directory_holds(tmp_path: Path) -> None:
         digest_identity(node.identity),
         digest_funding(node.funding),
         digest_spot(node.spot),
+        digest_control(node.control),
     )
-    sequences = node.identity.sequence, node.funding.sequence, node.spot.sequence
+    sequences = tuple(node.drivers[cell].head.sequence for cell in CELLS)
     await node.close()
     before = _content(tmp_path)
     seen: list[str] = []
@@ -56,7 +58,7 @@ async def test_a_whole_data_directory_holds(tmp_path: Path) -> None:
 
     report = await verify_data(tmp_path, progress)
     assert report.ok
-    assert [cell.problems for cell in report.cells] == [[], [], []]
+    assert [cell.problems for cell in report.cells] == [[], [], [], []]
     assert tuple(cell.digest for cell in report.cells) == digests
     assert tuple(cell.entries for cell in report.cells) == sequences
     assert report.cells[2].views_at == sequences[2]
@@ -64,6 +66,7 @@ async def test_a_whole_data_directory_holds(tmp_path: Path) -> None:
         f"identity {sequences[0]}/{sequences[0]}",
         f"funding {sequences[1]}/{sequences[1]}",
         f"spot {sequences[2]}/{sequences[2]}",
+        f"control {sequences[3]}/{sequences[3]}",
     ]
     assert _content(tmp_path) == before
 
@@ -89,7 +92,7 @@ async def test_a_flipped_byte_in_the_journal_is_told(data: Path) -> None:
     connection.close()
     report = await verify_data(data)
     assert not report.ok
-    assert [cell.ok for cell in report.cells] == [True, True, False]
+    assert [cell.ok for cell in report.cells] == [True, True, False, True]
     assert "entries 20 to 20 do not match their chain hash" in report.cells[2].problems[0]
 
 
@@ -136,12 +139,12 @@ async def test_a_changed_history_is_told(data: Path) -> None:
 async def test_a_missing_journal_is_told(data: Path) -> None:
     (data / "journal" / "identity.sqlite").unlink()
     report = await verify_data(data)
-    assert [cell.ok for cell in report.cells] == [False, True, True]
+    assert [cell.ok for cell in report.cells] == [False, True, True, True]
     assert "is missing or empty" in report.cells[0].problems[0]
 
 
 async def test_a_missing_history_is_told(data: Path) -> None:
     (data / "views" / "history.sqlite").unlink()
     report = await verify_data(data)
-    assert [cell.ok for cell in report.cells] == [True, True, False]
+    assert [cell.ok for cell in report.cells] == [True, True, False, True]
     assert "history.sqlite does not exist" in report.cells[2].problems[0]

@@ -16,17 +16,21 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from seawall.gateway import errors
+from seawall.gateway.budgets import Budgets
 from seawall.gateway.cluster import ClusterDesk
 from seawall.gateway.context import Context
+from seawall.gateway.control_operator import ControlDesk
 from seawall.gateway.funding_operator import FundingDesk
 from seawall.gateway.operator import Operator, json_response
 from seawall.gateway.routes import Receive, Rest, Scope, Send, allowed_verbs, find_route
 from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.sockets import Hub
+from seawall.gateway.status_routes import StatusDesk
 from seawall.gateway.throttle import Throttle
 from seawall.gateway.treasury_port import DepositAddresses, Reconciling
 from seawall.gateway.user_reports import ReportDesk
+from seawall.gateway.watch_reports import WatchDesk
 from seawall.model.commands import Command
 from seawall.model.events import Event, Traded
 from seawall.node.node import Node
@@ -50,6 +54,7 @@ class App:
         self.registry.register(context.node.metrics)
         self._rest = Rest(context)
         context.node.add_listener(self._count_fills)
+        self._help_measure()
         self._proxies = frozenset(context.settings.trusted_proxies)
         cold: Application = Starlette(routes=self._cold_routes())
         self._cold = cold if page is None else page(cold)
@@ -85,6 +90,14 @@ class App:
                 if event.maker_filled_lots == event.size_lots:
                     throttle.order_filled(event.maker.user_id, now_ns)
 
+    def _help_measure(self) -> None:
+        """Give the gate checkers what only the gateway knows, or is told."""
+        context, measuring = self.context, self.context.node.controlling.gates
+        budgets = Budgets(context.metrics)
+        measuring.budget = lambda: budgets.look(context.now_ns())
+        if context.reconciling is not None:
+            measuring.reconcile = context.reconciling.reconcile
+
     def _believe_proxy(self, scope: Scope) -> None:
         """Take a trusted proxy's word for who is behind it: the last address it added."""
         client = scope.get("client")
@@ -116,6 +129,9 @@ class App:
             *operator.routes(),
             *FundingDesk(self.context, operator).routes(),
             *ClusterDesk(self.context, operator).routes(),
+            *ControlDesk(self.context, operator).routes(),
+            *WatchDesk(self.context).routes(),
+            *StatusDesk(self.context).routes(),
             *ReportDesk(self.context, operator).routes(),
             Mount("/", app=_nothing_here),
         ]

@@ -20,8 +20,9 @@ from seawall.gateway.sealing import Sealer
 from seawall.gateway.settings import GatewaySettings
 from seawall.gateway.throttle import Throttle
 from seawall.gateway.treasury_port import DepositAddresses, Reconciling
-from seawall.model.ids import FUNDING, IDENTITY, SPOT
+from seawall.model.ids import IDENTITY, SPOT
 from seawall.model.limits import COMMAND_ID_CHARS, CURRENT_S
+from seawall.model.posture import SIGN_IN, Posture
 from seawall.node.node import Node
 
 _CURRENT_NS = CURRENT_S * 1_000_000_000
@@ -67,7 +68,7 @@ class Context:
             health = next(each for each in node.health().cells if each.cell == cell)
             if health.status != "leading":
                 return health.status == "full"
-        at_ns = node.funding.at_ns if cell == FUNDING else node.spot.at_ns
+        at_ns = node.drivers[cell].cell.state.at_ns
         return not node.settings.ticks or self.now_ns() - at_ns <= _CURRENT_NS
 
     def need_current(self, cell: str = SPOT) -> None:
@@ -107,11 +108,8 @@ class Context:
 
     def sequence(self, cells: tuple[str, ...]) -> int:
         """Return how far the first of the cells is here; the spot cell if there is none."""
-        node = self.node
-        cell = cells[0] if cells else SPOT
-        if cell == SPOT:
-            return node.spot.sequence
-        return node.funding.sequence if cell == FUNDING else node.identity.sequence
+        sequence: int = self.node.drivers[cells[0] if cells else SPOT].cell.state.sequence
+        return sequence
 
     def freshness(self, cells: tuple[str, ...], *, current: bool | None = None) -> Freshness:
         """Return what an answer from these cells is true of; unless told, whether it is current."""
@@ -152,6 +150,12 @@ class Context:
         """Catch up if a key is not known here: another node may have made it a moment ago."""
         if self.clustered and api_key not in self.node.identity.keys:
             await self.confirm((IDENTITY,))
+
+    def need_sign_in(self) -> None:
+        """Refuse to begin a session while signing in is paused; sessions that run go on."""
+        row = self.node.control.book.services.get(SIGN_IN)
+        if row is not None and row.posture is not Posture.OPEN:
+            raise errors.sign_in_paused(row.reason)
 
     def now_ns(self) -> int:
         """Return the node's time, which tests and replays may steer."""

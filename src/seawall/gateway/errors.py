@@ -249,6 +249,10 @@ def treasury_off(reason: str) -> ApiError:
     return ApiError(UNAVAILABLE, -4019, f"Not at present: {reason}.")
 
 
+def sign_in_paused(reason: str) -> ApiError:
+    return ApiError(UNAVAILABLE, -1016, f"Signing in is paused; sessions that run go on: {reason}.")
+
+
 def not_booked(reason: str) -> ApiError:
     return bad(-1130, f"Data sent for parameter 'transaction' is not valid: {reason}.")
 

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-_BUCKETS_NS = [
+BUCKETS_NS = [
     250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000,
     100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 10_000_000_000,
 ]  # fmt: skip
@@ -24,12 +24,12 @@ class Timing:
     def __init__(self) -> None:
         self.count = 0
         self.sum_ns = 0
-        self.buckets = [0] * (len(_BUCKETS_NS) + 1)
+        self.buckets = [0] * (len(BUCKETS_NS) + 1)
 
     def add(self, took_ns: int) -> None:
         self.count += 1
         self.sum_ns += took_ns
-        self.buckets[bisect_left(_BUCKETS_NS, took_ns)] += 1
+        self.buckets[bisect_left(BUCKETS_NS, took_ns)] += 1
 
 
 class Metrics(Collector):
@@ -104,7 +104,7 @@ def _merge(into: Timing, timing: Timing) -> None:
 
 
 def _cumulative(timing: Timing) -> list[tuple[str, float]]:
-    bounds = [str(bound / 1e9) for bound in _BUCKETS_NS] + ["+Inf"]
+    bounds = [str(bound / 1e9) for bound in BUCKETS_NS] + ["+Inf"]
     total = 0
     cumulative: list[tuple[str, float]] = []
     for bound, count in zip(bounds, timing.buckets, strict=True):

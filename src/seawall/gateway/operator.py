@@ -298,17 +298,23 @@ class Operator:
 
     async def read(self, request: Request, of: type[T]) -> T:
         """Return the body, or refuse it."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._context.settings.body_bytes_max:
-                raise errors.body_too_large()
+        body = await read_body(request, self._context.settings.body_bytes_max)
         try:
-            return msgspec.json.decode(bytes(body), type=of)
+            return msgspec.json.decode(body, type=of)
         except msgspec.ValidationError as error:
             raise errors.bad(-1130, f"Invalid data sent for a parameter: {error}.") from None
         except msgspec.DecodeError:
             raise errors.bad_json() from None
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """Return the body, or refuse one that is too large."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            raise errors.body_too_large()
+    return bytes(body)
 
 
 def read_token(context: Context) -> str:

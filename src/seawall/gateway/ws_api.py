@@ -273,6 +273,7 @@ class ApiSession:
         return key
 
     def _log_on(self, values: dict[str, str]) -> dict[str, object]:
+        self._context.need_sign_in()
         key = self._authenticate_only(values)
         self._api_key = key.api_key
         self._authorized_ns = self._context.now_ns()

@@ -23,8 +23,12 @@ SPOT: Final = "spot"
 IDENTITY: Final = "identity"
 FUNDING: Final = "funding"
 CONTROL: Final = "control"
-CELLS: Final = (IDENTITY, FUNDING, SPOT)
-"""The names of the cells, in the order they start."""
+CELLS: Final = (IDENTITY, FUNDING, SPOT, CONTROL)
+"""The names of the cells, in the order they start.
+
+Control comes last: whoever it gives orders to is there by then, and until it speaks, withdrawals
+have no lease.
+"""
 
 MONEY_CELLS: Final = (FUNDING, SPOT)
 """The cells that hold users' money; transfers run between them."""

@@ -3,9 +3,12 @@
 The factories at the end bind the core's functions; everything else of the node is generic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+from seawall.core.control.invariants import check_control
+from seawall.core.control.machine import commit_control
+from seawall.core.control.state import ControlState, digest_control, dump_control, load_control
 from seawall.core.funding import commit_funding
 from seawall.core.funding_invariants import check_funding
 from seawall.core.funding_state import FundingState, digest_funding, dump_funding, load_funding
@@ -24,9 +27,10 @@ from seawall.model.commands import (
     decode_spot_record,
     encode_record,
 )
+from seawall.model.control_commands import ControlRecord, decode_control_record
 from seawall.model.events import Event
 from seawall.model.funding_commands import FundingRecord, decode_funding_record
-from seawall.model.ids import FUNDING, IDENTITY, SPOT
+from seawall.model.ids import CONTROL, FUNDING, IDENTITY, SPOT
 
 
 class State(Protocol):
@@ -169,3 +173,31 @@ def funding_cell() -> Cell[FundingState]:
         load=load_funding,
         check=check_funding,
     )
+
+
+def control_cell() -> Cell[ControlState]:
+    """Return an empty control cell."""
+    return Cell(
+        name=CONTROL,
+        state=ControlState(),
+        record=ControlRecord,
+        decode=decode_control_record,
+        commit=commit_control,
+        digest=digest_control,
+        dump=dump_control,
+        load=load_control,
+        check=check_control,
+    )
+
+
+def empty_cell(name: str) -> Cell[Any]:
+    """Return an empty cell by its name."""
+    return _EMPTY[name]()
+
+
+_EMPTY: Mapping[str, Callable[[], Cell[Any]]] = {
+    IDENTITY: identity_cell,
+    FUNDING: funding_cell,
+    SPOT: spot_cell,
+    CONTROL: control_cell,
+}

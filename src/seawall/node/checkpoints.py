@@ -8,6 +8,7 @@ right, whoever leads; a replica that is outvoted stops.  While no digest has a m
 journal, so every replica comes to the same verdict at the same entry, and a replay as well.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from seawall.lib.invariants import InvariantError
@@ -37,6 +38,7 @@ class Checkpoints:
         self._node = node
         self._majority = voters // 2 + 1
         self._digests: dict[int, str] = {}
+        self._asked: dict[int, Callable[[int, str], None]] = {}
         self._votes: dict[int, dict[str, str]] = {}
         """By sequence: what each node's digest was."""
 
@@ -47,12 +49,21 @@ class Checkpoints:
         """
         if isinstance(command, Checkpoint):
             self._compare(command)
+        tell = self._asked.pop(sequence, None)
+        if tell is not None:
+            tell(sequence, self._cell.digest())
         if sequence % self._every:
             return None
         digest = self._cell.digest()
         self._digests[sequence] = digest
         _forget(self._digests)
         return self._vote(sequence)
+
+    def ask(self, sequence: int, tell: Callable[[int, str], None]) -> None:
+        """Have the digest after an entry that is to come told; one that has passed never is."""
+        if sequence > self._cell.state.sequence:
+            self._asked[sequence] = tell
+            _forget(self._asked)
 
     def due(self) -> Checkpoint | None:
         """Return what this replica has to say in a dispute, and has not said yet."""

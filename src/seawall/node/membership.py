@@ -4,7 +4,7 @@ joins them and decides nothing.
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -22,7 +22,16 @@ from seawall.node.driver import CellDriver, Committed
 from seawall.node.errors import NodeError, NotLeadingError, UnavailableError
 from seawall.node.forwarding import LOOK_S, CellForwarder
 from seawall.node.leadership import Leadership, Terms
-from seawall.node.peer_messages import AskLead, Forward, Leading, Message, Refused, TakeOver
+from seawall.node.peer_messages import (
+    AskDigest,
+    AskLead,
+    Digest,
+    Forward,
+    Leading,
+    Message,
+    Refused,
+    TakeOver,
+)
 from seawall.node.replica import Replica
 
 FRESH_S: Final = 2.0
@@ -84,6 +93,8 @@ class Membership:
         self.replicas: dict[str, Replica] = {}
         self.on_role: Callable[[str], None] = lambda _cell: None
         """Called with the cell when its leader changed."""
+        self.on_digest: Callable[[str, str, int, str], None] = lambda *_: None
+        """Called with node, cell, sequence and the digest that was asked for."""
         self._forwarders: dict[str, CellForwarder] = {}
         self._links = links
         self._terms = terms
@@ -251,6 +262,22 @@ class Membership:
         replica.driver.metrics.part.handovers += 1
         return replica.leadership.leader
 
+    def ask_digests(self, sequences: Mapping[str, int]) -> None:
+        """Ask every node, this one too, for its digests after entries that are to come."""
+        for cell, sequence in sequences.items():
+            self._take_digest(self.name, cell, sequence)
+            for node in self._links.linked:
+                self._links.send(node, AskDigest(cell=cell, sequence=sequence))
+
+    def _take_digest(self, asker: str, cell: str, sequence: int) -> None:
+        def tell(at: int, digest: str) -> None:
+            if asker == self.name:
+                self.on_digest(self.name, cell, at, digest)
+            else:
+                self._links.send(asker, Digest(cell=cell, sequence=at, digest=digest))
+
+        self.replicas[cell].driver.checkpoints.ask(sequence, tell)
+
     # What comes from others
 
     def _on_message(self, node: str, message: Message) -> None:
@@ -265,6 +292,10 @@ class Membership:
                 self.replicas[cell].leadership.on_told(epoch, node)
             case AskLead(cell=cell) if cell in self.replicas:
                 self._asked(cell, node)
+            case AskDigest(cell=cell, sequence=sequence) if cell in self.replicas:
+                self._take_digest(node, cell, sequence)
+            case Digest(cell=cell, sequence=sequence, digest=digest):
+                self.on_digest(node, cell, sequence, digest)
             case _:
                 _log.warning("unknown message", peer=node, message=type(message).__name__)
 

@@ -11,25 +11,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
-from msgspec import Struct
 
+from seawall.core.control.state import ControlState
 from seawall.core.funding_state import FundingState
 from seawall.core.identity_state import IdentityState
 from seawall.core.spot_state import SpotState
 from seawall.journal.port import Head, Journal
 from seawall.journal.sqlite import SqliteJournal
 from seawall.model.commands import Command, IdentityCommand, Lead, SpotCommand, Tick
+from seawall.model.control_commands import ControlCommand
 from seawall.model.events import Event
 from seawall.model.funding_commands import FundingCommand
-from seawall.model.ids import CELLS, FUNDING, IDENTITY, SPOT, Epoch
+from seawall.model.ids import CELLS, CONTROL, FUNDING, IDENTITY, SPOT, Epoch
 from seawall.model.mailbox import Mailbox
 from seawall.node import distrust, snapshots
 from seawall.node.between import disagreements, sight_of_funding, sight_of_spot
-from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
+from seawall.node.cell import Cell, empty_cell
 from seawall.node.checkpoints import Checkpoints, OutvotedError
 from seawall.node.clock import Clock, SystemClock
+from seawall.node.controlling import Controlling
 from seawall.node.driver import NOT_STARTED, CellDriver, Committed, Listener
 from seawall.node.errors import CellsDisagreeError
+from seawall.node.health import CellHealth, Health
 from seawall.node.membership import AsOf, Membership
 from seawall.node.metrics import NodeMetrics
 from seawall.node.relay_driver import RelayDriver
@@ -57,26 +60,6 @@ _CLOSED: Final = "the node was closed"
 OpenJournal = Callable[[str], Awaitable[Journal]]
 
 
-class CellHealth(Struct, frozen=True, kw_only=True):
-    """How one cell is."""
-
-    cell: str
-    status: str
-    """leading, following, no_leader, no_quorum, disputed, full or stopped"""
-    reason: str
-    sequence: int
-    at_ns: int
-    epoch: int
-    waiting: int
-
-
-class Health(Struct, frozen=True, kw_only=True):
-    """How the node is; `ok` when every cell takes commands."""
-
-    ok: bool
-    cells: list[CellHealth]
-
-
 class Node:
     """One process's replicas of all cells, leading them."""
 
@@ -96,14 +79,11 @@ class Node:
         self.views = views
         self.metrics = metrics
         self._journals = journals
-        self._cells: dict[str, Cell[Any]] = {
-            IDENTITY: identity_cell(),
-            FUNDING: funding_cell(),
-            SPOT: spot_cell(),
-        }
-        self._drivers: dict[str, CellDriver] = {}
+        self._cells: dict[str, Cell[Any]] = {name: empty_cell(name) for name in CELLS}
+        self.drivers: dict[str, CellDriver] = {}
         self.tracing: Tracing | None = None
         self.relay = RelayDriver(self._mailboxes, self._submit, self.leads)
+        self.controlling = Controlling(self, self._submit)
         self._snapshot_at: dict[str, int] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -157,14 +137,17 @@ class Node:
                 node._journals[name] = await (open_journal or node._open_journal)(name)
             heads = {name: await node._start_cell(name, progress) for name in CELLS}
             node.add_listener(node.relay.on_entry)
+            node.add_listener(node.controlling.on_entry)
             heads[FUNDING] = await node._check_between()
             if membership is None:
                 for name, head in heads.items():
-                    await node._lead(node._drivers[name], head)
+                    await node._lead(node.drivers[name], head)
             else:
                 await node._join(membership, heads)
             if settings.relay:
                 node.relay.start()
+            if settings.controls and settings.ticks:
+                node.controlling.start()
             if settings.ticks and membership is None:
                 node._tick()
         except BaseException:
@@ -188,30 +171,35 @@ class Node:
         return state
 
     @property
+    def control(self) -> ControlState:
+        state: ControlState = self._cells[CONTROL].state
+        return state
+
+    @property
     def ready(self) -> bool:
         """Whether every cell takes commands now."""
-        if self._closed or any(driver.full for driver in self._drivers.values()):
+        if self._closed or any(driver.full for driver in self.drivers.values()):
             return False
         if self.membership is not None:
-            return all(map(self.membership.serves, self._drivers))
-        return not any(driver.stopped for driver in self._drivers.values())
+            return all(map(self.membership.serves, self.drivers))
+        return not any(driver.stopped for driver in self.drivers.values())
 
     def health(self) -> Health:
-        cells = [self._health(driver) for driver in self._drivers.values()]
+        cells = [self._health(driver) for driver in self.drivers.values()]
         return Health(ok=self.ready, cells=cells)
 
     def leads(self, cell: str) -> bool:
         """Whether this node orders the cell's commands, as far as it knows."""
         if self.membership is not None:
             return self.membership.leads(cell)
-        return cell in self._drivers and self._drivers[cell].leading
+        return cell in self.drivers and self.drivers[cell].leading
 
     def as_of(self, cell: str) -> AsOf:
         """Return how old what this node shows of the cell may be."""
         if self.membership is not None:
             return self.membership.as_of(cell)
-        state = self._drivers[cell].cell.state
-        alive = not self._drivers[cell].stopped
+        state = self.drivers[cell].cell.state
+        alive = not self.drivers[cell].stopped
         return AsOf(
             sequence=state.sequence,
             at_ns=state.at_ns,
@@ -227,7 +215,7 @@ class Node:
         """
         if self.membership is not None:
             return await self.membership.confirm(cell)
-        return not self._drivers[cell].stopped
+        return not self.drivers[cell].stopped
 
     async def wait_stopped(self) -> str:
         """Return the reason once any cell has stopped by itself."""
@@ -255,19 +243,25 @@ class Node:
         """Journal and apply a command of the funding cell; see `submit_spot`."""
         return self._submit(FUNDING, command, command_id)
 
+    def submit_control(
+        self, command: ControlCommand, command_id: str = ""
+    ) -> "asyncio.Future[Committed]":
+        """Journal and apply a command of the control cell; see `submit_spot`."""
+        return self._submit(CONTROL, command, command_id)
+
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` for every entry from now on, before its submitter is answered."""
-        for driver in self._drivers.values():
+        for driver in self.drivers.values():
             driver.listeners.append(listener)
 
     def trace(self, tracing: "Tracing") -> None:
         """Make the spans of traces from now on."""
         self.tracing = tracing
-        for driver in self._drivers.values():
+        for driver in self.drivers.values():
             driver.tracing = tracing
 
     def remove_listener(self, listener: Listener) -> None:
-        for driver in self._drivers.values():
+        for driver in self.drivers.values():
             driver.listeners.remove(listener)
 
     async def close(self) -> None:
@@ -277,14 +271,15 @@ class Node:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        await self.controlling.stop()
         await self.relay.stop()
         if self.membership is not None:
             await self.membership.close(_CLOSED)
-        for driver in self._drivers.values():
+        for driver in self.drivers.values():
             await driver.close(_CLOSED)
         await asyncio.gather(*self._keeping.values())
         if self.settings.snapshot_at_close:
-            for name, driver in self._drivers.items():
+            for name, driver in self.drivers.items():
                 sound = not driver.broken and driver.stopped in (_CLOSED, NOT_STARTED)
                 if sound and driver.head.sequence > self._snapshot_at[name]:
                     await self._keep(self._take(driver))
@@ -321,7 +316,7 @@ class Node:
         driver.views = listener
         driver.on_batch = self._on_batch
         driver.on_stop = self._on_stop
-        self._drivers[name] = driver
+        self.drivers[name] = driver
         self.metrics.view_lag_entries = self._view_lag
         return head
 
@@ -340,7 +335,7 @@ class Node:
     async def _join(self, membership: Membership, heads: dict[str, Head]) -> None:
         """Follow, and lead what the journal lets this node lead."""
         for name, head in heads.items():
-            driver = self._drivers[name]
+            driver = self.drivers[name]
             driver.follow(head)
             membership.add(driver, self._journals[name], self._on_stop)
         membership.on_role = self._on_role
@@ -353,7 +348,7 @@ class Node:
         Spot was read after funding; funding is then read up to now, for others may write to both.
         """
         problems = disagreements(sight_of_funding(self.funding), sight_of_spot(self.spot))
-        driver = self._drivers[FUNDING]
+        driver = self.drivers[FUNDING]
         head = await replay(driver.cell, self._journals[FUNDING], driver.checkpoints)
         problems += disagreements(sight_of_spot(self.spot), sight_of_funding(self.funding))
         if problems:
@@ -397,7 +392,7 @@ class Node:
     ) -> "asyncio.Future[Committed]":
         if self.membership is not None:
             return self.membership.submit(cell, command, command_id)
-        return self._drivers[cell].submit(command, command_id)
+        return self.drivers[cell].submit(command, command_id)
 
     def _on_batch(self, driver: CellDriver) -> None:
         """Take a snapshot if one is due and none is being written."""
@@ -432,16 +427,17 @@ class Node:
     def _on_role(self, _cell: str) -> None:
         """Look for messages that are now this node's to carry."""
         self.relay.look()
+        self.controlling.look()
 
     def _on_stop(self, reason: str) -> None:
-        for name, driver in self._drivers.items():
+        for name, driver in self.drivers.items():
             if driver.outvoted:
                 distrust.mark(self.settings.data, name, reason)
         self._stop_reasons.append(reason)
         self._something_stopped.set()
 
     def _tick(self) -> None:
-        for driver in self._drivers.values():
+        for driver in self.drivers.values():
             if driver.quiet_s() >= _TICK_S:
                 driver.submit_own(Tick())
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._tick)
@@ -470,10 +466,11 @@ class Node:
     async def _abandon(self) -> None:
         """Let go after a start that failed."""
         self._closed = True
+        await self.controlling.stop()
         await self.relay.stop()
         if self.membership is not None:
             await self.membership.close(_CLOSED)
-        for driver in self._drivers.values():
+        for driver in self.drivers.values():
             await driver.close(_CLOSED)
         await self._let_go()
 

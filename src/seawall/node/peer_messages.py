@@ -77,7 +77,24 @@ class AskLead(Struct, frozen=True, kw_only=True, tag="ask_lead"):
     cell: str
 
 
-Message = Hello | Ping | Pong | Forward | Refused | TakeOver | Leading | AskLead
+class AskDigest(Struct, frozen=True, kw_only=True, tag="ask_digest"):
+    """Take the digest of the cell's state after this entry, which is to come, and tell it."""
+
+    cell: str
+    sequence: int
+
+
+class Digest(Struct, frozen=True, kw_only=True, tag="digest"):
+    """The sender's replica of the cell after the entry that was asked for."""
+
+    cell: str
+    sequence: int
+    digest: str
+
+
+Message = (
+    Hello | Ping | Pong | Forward | Refused | TakeOver | Leading | AskLead | AskDigest | Digest
+)
 
 encode_message = Encoder().encode
 decode_message = Decoder(Message).decode

@@ -4,9 +4,7 @@ Each source says what it has of each cell: a member of etcd (`journal/salvage.py
 log and snapshots, the archives.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
 
 from seawall.journal.archive import Archive
 from seawall.journal.etcd_rows import Batch
@@ -16,17 +14,11 @@ from seawall.journal.salvage import Held
 from seawall.journal.verify import ChainWalk
 from seawall.model import limits
 from seawall.model.commands import Lead
-from seawall.model.ids import FUNDING, IDENTITY, SPOT, Epoch
+from seawall.model.ids import Epoch
 from seawall.node import snapshots
-from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
+from seawall.node.cell import empty_cell
 from seawall.node.cluster_journals import REPLICA_FOLDER
 from seawall.node.repair import Found, Trace
-
-_CELLS: Final[dict[str, Callable[[], Cell[Any]]]] = {
-    IDENTITY: identity_cell,
-    FUNDING: funding_cell,
-    SPOT: spot_cell,
-}
 
 
 def found_in_member(source: str, held: Held) -> Found:
@@ -91,7 +83,7 @@ async def last_payload(
 
 def lead_batch(cell: str, end: Head, last: bytes, repair: str) -> Batch:
     """Return the entry that a repair adds: the next epoch, so that no old leader goes on."""
-    found = _CELLS[cell]()
+    found = empty_cell(cell)
     at_ns = found.decode(last).at_ns + 1
     epoch = end.epoch + 1
     payload = found.encode(Lead(epoch=Epoch(epoch), node=f"repair-{repair}"), at_ns)

@@ -7,6 +7,15 @@ from msgspec import Struct
 from seawall.model import limits
 
 
+class GateTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gates of a way back ask of the gateway's answers."""
+
+    errors_ppm: int = 10_000
+    """Of a million answers so many may fail with a 5xx."""
+    p99_us: int = 250_000
+    """Of a hundred orders 99 are answered within so many microseconds."""
+
+
 class NodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the node keeps its data, and how it calls itself."""
 
@@ -19,3 +28,6 @@ class NodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     snapshot_entries: int = limits.SNAPSHOT_ENTRIES
     checkpoint_entries: int = limits.CHECKPOINT_ENTRIES
     snapshot_at_close: bool = True
+    gates: GateTerms = GateTerms()
+    controls: bool = True
+    """Carry out control's orders and measure its gates; off too where time is played."""

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -21,9 +21,9 @@ from seawall.lib.invariants import InvariantError
 from seawall.model import limits
 from seawall.model.commands import Command
 from seawall.model.events import Event
-from seawall.model.ids import CELLS, FUNDING, IDENTITY, SPOT
+from seawall.model.ids import CELLS, CONTROL, FUNDING, IDENTITY, SPOT
 from seawall.node.between import disagreements, sight_of_funding, sight_of_spot
-from seawall.node.cell import Cell, funding_cell, identity_cell, spot_cell
+from seawall.node.cell import Cell, control_cell, funding_cell, identity_cell, spot_cell
 from seawall.node.checkpoints import Checkpoints
 from seawall.node.errors import ReplayError
 from seawall.node.replay import Progress, replay
@@ -32,6 +32,8 @@ from seawall.views.views import Views
 
 Open = Callable[[str], Awaitable[Journal]]
 """Opens a cell's journal; whoever asked closes it."""
+_LATER: Final = (FUNDING, CONTROL)
+"""Cells that the first release had not."""
 
 
 class CellVerified(Struct, frozen=True, kw_only=True):
@@ -88,6 +90,8 @@ async def _verify(
     if FUNDING in names:
         found[FUNDING] = await _verify_cell(open_journal, funding, progress, None)
     found[SPOT] = await _verify_cell(open_journal, spot, progress, rebuild)
+    if CONTROL in names:
+        found[CONTROL] = await _verify_cell(open_journal, control_cell(), progress, None)
     if all(cell.replayed for cell in found.values()):
         between = await _between(open_journal, funding, spot, has_funding=FUNDING in names)
         for name, problems in between.items():
@@ -119,9 +123,12 @@ async def _between(
 
 
 def cells_of(data: Path) -> list[str]:
-    """Return the cells of a data directory; one of release 0.1 has no funding cell yet."""
+    """Return the cells of a data directory.
+
+    One of release 0.1 has no funding cell yet, one before incident control no control cell.
+    """
     journals = data / "journal"
-    return [name for name in CELLS if name != FUNDING or any(journals.glob(f"{name}.*"))]
+    return [name for name in CELLS if name not in _LATER or any(journals.glob(f"{name}.*"))]
 
 
 async def _read_on(open_journal: Open, cell: Cell[Any]) -> None:

@@ -79,6 +79,13 @@ class Views(Intake):
         """Return the average that the price filters use, as of the last entry."""
         return self._markets[symbol].average_price(self.at_ns)
 
+    def interruptions(self) -> list[Interruption]:
+        """Return the latest ones of all markets, and those that were of all at once."""
+        found = list(self._outages.recent)
+        for market in self._markets.values():
+            found += market.interruptions.recent
+        return found
+
     def last_trade(self, symbol: str) -> TradeRow | None:
         last = self._markets[symbol].tape.last
         return trade_row(last) if last else None

@@ -22,6 +22,7 @@ async def _submit(context: Context, command: IdentityCommand) -> list[Event]:
 
 
 async def start(context: Context, caller: Caller, params: Params) -> object:
+    context.need_sign_in()
     made = secrets.token_hex(_LISTEN_KEY_BYTES)
     events = await _submit(context, OpenListenKey(user_id=UserId(caller.user_id), listen_key=made))
     opened = next(event for event in events if isinstance(event, ListenKeyOpened))
