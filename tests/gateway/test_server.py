@@ -1,6 +1,7 @@
 """The gateway on a real socket: the server's own limits."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -135,3 +136,17 @@ async def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
         await second.app.close()
         await node.close()
         assert refused
+
+
+async def test_answers_wait_for_no_acknowledgement(tmp_path: Path) -> None:
+    async with listening(tmp_path) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            async with asyncio.timeout(20):
+                while not server._server.server_state.connections:  # noqa: ASYNC110  (it tells nobody)
+                    await asyncio.sleep(0.01)
+            (connection,) = server._server.server_state.connections
+            found = connection.transport.get_extra_info("socket")
+            assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        finally:
+            writer.close()

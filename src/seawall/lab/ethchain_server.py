@@ -367,7 +367,8 @@ async def _mine_on(node: Node, block_s: float) -> None:
 async def _serve(options: argparse.Namespace) -> None:
     store = ChainStore(options.file)
     node = Node(store, options.chain_id)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named, so that asyncio answers without Nagle's algorithm; see gateway/server.py.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((options.host, options.port))
     settings = uvicorn.Config(

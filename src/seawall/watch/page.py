@@ -99,7 +99,8 @@ class _Server(uvicorn.Server):
 
 def listen(port: int) -> socket.socket:
     """Return a socket on loopback; port 0 takes a free one.  Raises OSError where it is taken."""
-    listening = socket.socket()
+    # Named, so that asyncio answers without Nagle's algorithm; see gateway/server.py.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
