@@ -153,11 +153,14 @@ def forget_closed(state: ControlState) -> None:
     """Forget spans that ended before the history begins, and the oldest beyond the maximum."""
     spans = state.book.closed
     oldest_ns = state.at_ns - maxima.CLOSED_DAYS * DAY_NS
-    if len(spans) <= maxima.CLOSED_TIMES and (not spans or spans[0].from_ns >= oldest_ns):
+    ended = next((span for span in spans if span.until_ns), None)
+    is_old = ended is not None and ended.until_ns < oldest_ns
+    if len(spans) <= maxima.CLOSED_TIMES and not is_old:
         return
     kept = [span for span in spans if not span.until_ns or span.until_ns >= oldest_ns]
-    surplus = len(kept) - maxima.CLOSED_TIMES
-    if surplus > 0:
+    if len(kept) > maxima.CLOSED_TIMES:
+        # An eighth at once, so that not every order has to look through all of them.
+        surplus = len(kept) - maxima.CLOSED_TIMES * 7 // 8
         bounded: list[ClosedTime] = []
         for span in kept:
             if surplus > 0 and span.until_ns:
