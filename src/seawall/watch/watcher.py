@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from seawall.model.signals import Signal, SignalKind, WatchReport
-from seawall.model.watch_facts import Health, Reading, gravest
+from seawall.model.watch_facts import TROUBLE, Health, Reading, gravest
 from seawall.watch import clocks
 from seawall.watch.accrual import Latencies
 from seawall.watch.probes.outcome import CellLook, Outcome, failed, shortened
@@ -217,17 +217,17 @@ def _together(members: Sequence[tuple[Aim, Judged]]) -> Judged:
         return Judged(
             health=Health.DOWN, detail=f"all is gone: {named}; {members[0][1].detail}", phi=phi
         )
-    if all(health in {Health.DOWN, Health.UNKNOWN} for health in healths):
-        why = next(each.detail for _, each in members if each.health is Health.UNKNOWN)
-        return Judged(health=Health.UNKNOWN, detail=why, phi=phi)
-    if all(health is Health.OK for health in healths):
-        return Judged(health=Health.OK, detail=f"all {len(healths)} answer there", phi=phi)
-    ill = next(
+    unknown = [each.detail for _, each in members if each.health is Health.UNKNOWN]
+    ill = [
         f"{aim.dependency} {aim.facet}: {each.detail}"
         for aim, each in members
-        if each.health is not Health.OK
-    )
-    return Judged(health=Health.DEGRADED, detail=ill, phi=phi)
+        if each.health in TROUBLE
+    ]
+    if unknown and (not ill or Health.OK not in healths):
+        return Judged(health=Health.UNKNOWN, detail=unknown[0], phi=phi)
+    if ill:
+        return Judged(health=Health.DEGRADED, detail=ill[0], phi=phi)
+    return Judged(health=Health.OK, detail=f"all {len(healths)} answer there", phi=phi)
 
 
 def _signal(name: str, kind: SignalKind, facets: Sequence[tuple[str, Judged]]) -> Signal:

@@ -125,8 +125,8 @@ class Asker:
 
 def _of_http(error: httpx.HTTPError) -> Outcome:
     if isinstance(error, httpx.RemoteProtocolError):
-        # The two mean different things: nothing came, or something that is no HTTP.
-        if "disconnected" in str(error):
+        # Two things have this one name: an answer that broke off, and one that is no HTTP.
+        if "disconnected" in str(error) or "peer closed" in str(error):
             return failed("it broke the connection", reached=True)
         return answered(Health.DOWN, "what came is no HTTP")
     if isinstance(error, httpx.DecodingError):

@@ -89,6 +89,9 @@ def of_error(error: BaseException) -> Outcome:
     for each in _causes(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return answered(Health.DOWN, f"its certificate is not valid: {each.verify_message}")
+        if isinstance(each, ssl.SSLError):
+            # Before the others: its error numbers are OpenSSL's, and look like theirs.
+            return _of_tls(each)
         if isinstance(each, socket.gaierror):
             return unable("its name cannot be resolved here")
         if isinstance(each, OSError) and each.errno in TURNED_AWAY:
@@ -98,15 +101,18 @@ def of_error(error: BaseException) -> Outcome:
             )
         if isinstance(each, OSError) and each.errno in UNABLE:
             return unable(f"this machine cannot ask: {each.strerror or each}")
-    for each in _causes(error):
-        if isinstance(each, ssl.SSLError):
-            return answered(Health.DOWN, f"it speaks no TLS that we understand: {each.reason}")
     if isinstance(error, EOFError):
         return failed("it broke the connection", reached=True)
     if isinstance(error, TimeoutError):
         return failed("no answer in time", reached=False)
     # The text of a library's error may hold an address with a secret in it; its name does not.
     return failed(f"no answer: {type(error).__name__}", reached=False)
+
+
+def _of_tls(error: ssl.SSLError) -> Outcome:
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return failed("it broke the connection", reached=True)
+    return answered(Health.DOWN, f"it speaks no TLS that we understand: {error.reason}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
