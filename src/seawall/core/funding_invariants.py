@@ -1,10 +1,26 @@
 """What always holds in the funding cell.  The rule: look at the whole state, trust no counter."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from seawall.core.funding_state import FundingState
 from seawall.core.mailbox import check_mailbox
 from seawall.core.slots import most_cost
 from seawall.lib.invariants import invariant
-from seawall.model.funding import DepositState, Vault, VaultMoveState, WithdrawalState
+from seawall.model.funding import (
+    CanaryState,
+    DepositState,
+    Vault,
+    VaultMoveState,
+    WithdrawalState,
+)
+
+_CANARY_OF: Final[Mapping[VaultMoveState, CanaryState]] = {
+    VaultMoveState.PREPARED: CanaryState.SENT,
+    VaultMoveState.BROADCAST: CanaryState.SENT,
+    VaultMoveState.SETTLED: CanaryState.SETTLED,
+    VaultMoveState.FAILED: CanaryState.FAILED,
+}
 
 
 def check_funding(state: FundingState) -> None:
@@ -18,6 +34,8 @@ def check_funding(state: FundingState) -> None:
     _check_addresses(state)
     _check_deposits(state)
     _check_index(state)
+    _check_stages(state)
+    _check_canaries(state)
 
 
 def _check_sums(state: FundingState) -> None:
@@ -126,6 +144,35 @@ def _check_deposits(state: FundingState) -> None:
                 "only final deposits are credited",
             )
         invariant(network.owners.get(deposit.address) == deposit.user_id, "deposits have an owner")
+
+
+def _check_stages(state: FundingState) -> None:
+    """Check that no limited service was passed, and that no other counts."""
+    for listing in state.book.listings.values():
+        service = listing.withdrawal
+        by_user = service.prepared_by.values()
+        invariant(service.prepared <= service.total, "no stage pays more than its total")
+        invariant(
+            all(0 < atoms <= service.per_user for atoms in by_user),
+            "no stage pays a user more than a share",
+        )
+        if service.per_user and service.total:
+            invariant(sum(by_user) == service.prepared, "a stage's total is what its users got")
+
+
+def _check_canaries(state: FundingState) -> None:
+    for key, canary in state.book.canaries.items():
+        invariant(canary.key == key, "a canary stands under its own key")
+        move = state.book.moves.get(canary.move_key)
+        if move is None:
+            unpaid = canary.state in (CanaryState.WANTED, CanaryState.FAILED)
+            invariant(unpaid, "what was never signed is wanted, or gave way")
+            continue
+        invariant(canary.state is _CANARY_OF[move.state], "a canary follows its move")
+        invariant(
+            (canary.asset, canary.network, canary.atoms) == (move.asset, move.network, move.atoms),
+            "a canary is its move",
+        )
 
 
 def _check_index(state: FundingState) -> None:

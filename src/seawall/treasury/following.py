@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from seawall.core.deposits import address_index
 from seawall.core.funding_state import FundingState
+from seawall.core.stage_limits import StageRoom
 from seawall.core.withdrawals import hot_cover, why_not_now
-from seawall.model.funding import Attempt, ServiceStatus, WithdrawalState
+from seawall.model.funding import Attempt, WithdrawalState
 from seawall.model.funding_rows import ListingState, Withdrawal
 from seawall.model.rejections import Rejection
 from seawall.treasury.chain import Block, Decoded, FeeQuote, Receipt
@@ -224,20 +225,26 @@ def first_in_turn(state: FundingState, listing: ListingState) -> Withdrawal | No
 
 
 def in_turn(state: FundingState, listing: ListingState, most: int, gas: int) -> list[Withdrawal]:
-    """Return those at the head of a queue that may be prepared now, one after the other.
+    """Return those of a queue that may be prepared now, one after the other.
 
-    Only the first may take the last of the hot wallet: for the others there must be room for their
+    What does not fit a limited stage, with those before it counted, lets others pass.  Only the first may take the last of the hot wallet: for the others there must be room for their
     amounts and, in native atoms, for `gas` each.
     """
     first = first_in_turn(state, listing)
-    if first is None or listing.withdrawal.status is not ServiceStatus.OPEN:
-        return [] if first is None else [first]
+    if first is None:
+        return []
     network = listing.listing.network
     native = state.listing(state.book.networks[network].network.native, network)
     found: list[Withdrawal] = []
     atoms = 0
-    for withdrawal_id in listing.queue[:most]:
+    room = StageRoom(listing)
+    for withdrawal_id in listing.queue:
         withdrawal = state.book.withdrawals[withdrawal_id]
+        if len(found) >= most:
+            break
+        if room.refusal(withdrawal):
+            continue
+        room.take(withdrawal)
         atoms += withdrawal.atoms - withdrawal.fee
         costs = gas * (len(found) + 1)
         covered = hot_cover(state, listing) >= atoms + (costs if native is listing else 0)
