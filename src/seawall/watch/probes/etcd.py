@@ -70,11 +70,12 @@ class EtcdProbe:
         took_ns = time.monotonic_ns() - began_ns
         if isinstance(status, grpc.aio.AioRpcError):
             return _of_rpc(status)
+        # First: without one it also counts that among its errors.
+        if not status.leader:
+            return failed("it knows no leader", reached=True)
         ill = _ill(status, alarms)
         if ill is not None:
             return answered(*ill, latency_ns=took_ns)
-        if not status.leader:
-            return failed("it knows no leader", reached=True)
         if isinstance(found, grpc.aio.AioRpcError):
             return failed("it answers, and reaches no majority of the others", reached=True)
         return answered(Health.OK, f"read through it in {ms(took_ns)}", latency_ns=took_ns)
