@@ -28,25 +28,32 @@ RANKS: Final = (Health.OK, Health.UNKNOWN, Health.DEGRADED, Health.DOWN)
 Votes = dict[str, Health]
 """What each provider's witness says."""
 
+Keys = tuple[str, ...]
+"""Under which one watcher's words stand, those that count."""
+
 
 def judge(state: ControlState, events: list[Event]) -> None:
     """Bring all verdicts up to this entry; tell those that changed."""
-    providers: dict[str, list[str]] = {}
+    witnesses: dict[str, list[Keys]] = {}
     for watcher in state.book.watchers.values():
-        providers.setdefault(watcher.provider, []).append(watcher.watcher)
+        keys = tuple([word_key(watcher.watcher, kind) for kind in DECIDING])
+        witnesses.setdefault(watcher.provider, []).append(keys)
+    fresh_from_ns = state.at_ns - state.runbook.signals.fresh_s * SECOND_NS
     for name, verdict in state.book.verdicts.items():
         terms = state.terms.get(name)
         if terms is None:
             terms = terms_of(state.runbook, name) or DependencyTerms(name=name)
             state.terms[name] = terms
         votes = {
-            provider: _voice(state, verdict, watchers) for provider, watchers in providers.items()
+            provider: _voice(verdict.words, watchers, fresh_from_ns)
+            for provider, watchers in witnesses.items()
         }
-        if _update(state, verdict, terms, _most(votes, terms.quorum)):
-            verdict.reason = _reason(state, verdict, votes, terms.quorum)
+        changed = _update(state, verdict, terms, _most(votes, terms.quorum))
+        # Why it came to be so; and while nothing is known, what is missing now.
+        if changed or verdict.health is Health.UNKNOWN:
+            verdict.reason = _reason(verdict, votes, terms.quorum, fresh_from_ns)
+        if changed:
             events.append(VerdictChanged(name, verdict))
-        elif not verdict.pending_ns:
-            verdict.reason = _reason(state, verdict, votes, terms.quorum)
 
 
 def healthy_ns(state: ControlState, dependency: str) -> int:
@@ -57,9 +64,9 @@ def healthy_ns(state: ControlState, dependency: str) -> int:
     return state.at_ns - verdict.since_ns
 
 
-def _voice(state: ControlState, verdict: Verdict, watchers: list[str]) -> Health:
+def _voice(words: dict[str, Word], watchers: list[Keys], fresh_from_ns: int) -> Health:
     """Return what the watchers at one provider say together."""
-    said = [_says(state, verdict, watcher) for watcher in watchers]
+    said = [_says(words, keys, fresh_from_ns) for keys in watchers]
     if Health.OK in said:
         contradicted = Health.DOWN in said or Health.DEGRADED in said
         return Health.UNKNOWN if contradicted else Health.OK
@@ -68,20 +75,18 @@ def _voice(state: ControlState, verdict: Verdict, watchers: list[str]) -> Health
     return Health.DOWN if Health.DOWN in said else Health.UNKNOWN
 
 
-def _says(state: ControlState, verdict: Verdict, watcher: str) -> Health:
+def _says(words: dict[str, Word], keys: Keys, fresh_from_ns: int) -> Health:
     """Return the gravest of one watcher's fresh words that count."""
-    fresh = [
-        word
-        for word in (verdict.words.get(word_key(watcher, kind)) for kind in DECIDING)
-        if word is not None and _is_fresh(state, word)
-    ]
-    # A probe cannot see planned work: whoever reports it so knows nothing of how it is.
-    ranks = [RANKS.index(word.health) if word.health in RANKS else 1 for word in fresh]
-    return RANKS[max(ranks)] if ranks else Health.UNKNOWN
-
-
-def _is_fresh(state: ControlState, word: Word) -> bool:
-    return state.at_ns - word.at_ns <= state.runbook.signals.fresh_s * SECOND_NS
+    worst: Health | None = None
+    for key in keys:
+        word = words.get(key)
+        if word is None or word.at_ns < fresh_from_ns:
+            continue
+        # A probe cannot see planned work: whoever reports it so knows nothing of how it is.
+        said = word.health if word.health is not Health.MAINTENANCE else Health.UNKNOWN
+        if worst is None or RANKS.index(said) > RANKS.index(worst):
+            worst = said
+    return worst or Health.UNKNOWN
 
 
 def _most(votes: Votes, quorum: int) -> Health:
@@ -97,6 +102,11 @@ def _most(votes: Votes, quorum: int) -> Health:
 
 def _update(state: ControlState, verdict: Verdict, terms: DependencyTerms, most: Health) -> bool:
     """Take what most say now; return whether the verdict is another."""
+    if most is verdict.health:
+        verdict.doubted_ns = verdict.troubled_ns = verdict.downed_ns = 0
+        verdict.pending = Health.UNKNOWN
+        verdict.pending_ns = 0
+        return False
     _note_pending(state, verdict, most)
     was = RANKS.index(verdict.health)
     now = RANKS.index(most)
@@ -146,7 +156,7 @@ def _differ_ns(state: ControlState, since_ns: int, level: int, was: int, now: in
     return since_ns or state.at_ns
 
 
-def _reason(state: ControlState, verdict: Verdict, votes: Votes, quorum: int) -> str:
+def _reason(verdict: Verdict, votes: Votes, quorum: int, fresh_from_ns: int) -> str:
     """Say who says what, and who else tells of it."""
     if len(votes) < quorum:
         return f"{len(votes)} witnesses are registered, and {quorum} must agree"
@@ -159,6 +169,8 @@ def _reason(state: ControlState, verdict: Verdict, votes: Votes, quorum: int) ->
         f"{word.kind.value} of {key.partition('|')[0]}: {word.health.value}"
         + (f", {word.detail}" if word.detail else "")
         for key, word in verdict.words.items()
-        if word.kind not in DECIDING and word.health is not Health.OK and _is_fresh(state, word)
+        if word.kind not in DECIDING
+        and word.health is not Health.OK
+        and word.at_ns >= fresh_from_ns
     ]
     return "; ".join([*parts, f"{quorum} must agree", *told])
