@@ -61,6 +61,7 @@ reopen = App(name="reopen", help="The way back, stage by stage.")
 announce = App(name="announce", help="Say something in public.")
 runbook = App(name="runbook", help="The rules from trouble to postures, and the way back.")
 watch = App(name="watch", help="Look at others' wallets, and at one's own, from outside.")
+status = App(name="status", help="The public status site.")
 drill = App(name="drill", help="Hurt an exchange on purpose, and check its promises.")
 
 app.command(config)
@@ -78,6 +79,7 @@ app.command(reopen)
 app.command(announce)
 app.command(runbook)
 app.command(watch)
+app.command(status)
 app.command(drill)
 
 COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
@@ -148,6 +150,9 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (runbook, "show", "runbook:show", "Print the runbook in force."),
     (runbook, "check", "runbook:check", "Read one, and say what is wrong with it."),
     (runbook, "adopt", "runbook:adopt", "Rule by one from now on."),
+    (status, "run", "status:run", "Keep the site current, and tell subscribers."),
+    (status, "build", "status:build_once", "Build it once, into a folder."),
+    (status, "check", "status:check_copies", "Read published copies as a reader would."),
     (drill, "list", "drill:names", "List the drills."),
 )
 """Where a command stands, its name, its function, and its line in the help."""

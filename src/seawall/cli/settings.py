@@ -6,6 +6,7 @@ from msgspec import Meta, Struct, field
 
 from seawall.gateway.settings import ThrottleSettings
 from seawall.model.funding import NetworkKind
+from seawall.status.settings import StatusSettings
 from seawall.treasury.settings import EndpointSettings
 from seawall.watch.watch_settings import WatchSettings
 
@@ -187,6 +188,7 @@ class Configuration(Section, frozen=True, kw_only=True):
     funding: FundingSection
     demo: DemoSection
     watch: WatchSettings
+    status: StatusSettings
     assets: dict[str, AssetSection] = field(default_factory=dict)
     tiers: dict[str, TierSection] = field(default_factory=dict)
     markets: dict[str, MarketSection] = field(default_factory=dict)

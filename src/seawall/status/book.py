@@ -38,6 +38,8 @@ class Book(Struct, frozen=True, kw_only=True):
     maintenances: Mapping[str, str]
     healths: Mapping[str, str]
     roles: Mapping[str, str]
+    sources: Mapping[str, str]
+    """Who told of a likely cause: kinds of signals."""
     networks: Mapping[str, str]
     units: Mapping[str, Mapping[str, str]]
     """Of durations, by the plural's form."""

@@ -160,6 +160,12 @@ _TITLES: Final = {
     "signer_trouble": ("Payments cannot be signed for the time being",),
     "dependency_trouble": ("Trouble with {dependency}", "Trouble with something we depend on"),
     "service_trouble": ("Trouble with {service}", "Trouble with a service of ours"),
+    "reopening": ("Services are being reopened",),
+    "moved_by_its_cell": (
+        "An inner check restricted a service: {service}",
+        "An inner check restricted some services",
+    ),
+    "words": ("An incident",),
     "drill": ("An exercise of ours",),
     "maintenance": ("Planned maintenance",),
 }
@@ -168,12 +174,25 @@ _UPDATES: Final = {
     "opened": (
         "We have noticed that {dependency} is {health}, and are looking into it.",
         "We have noticed trouble with {dependency} and are looking into it.",
+        "{services} now: {posture}. Reason: {reason}. We are looking into it.",
         "We have noticed a problem and are looking into it.",
+    ),
+    "joined": (
+        "This belongs to it too: {dependency} is {health}.",
+        "This belongs to it too: {services} now: {posture}. Reason: {reason}.",
+        "More belongs to this incident: {services}.",
+        "More belongs to this incident.",
+    ),
+    "explained": (
+        "A likely cause: {dependency} is {health}. So says {source}.",
+        "A likely cause: {dependency}.",
+        "A likely cause was found.",
     ),
     "posture_changed": (
         "{service} now: {posture}. Before: {previous}. Reason: {reason}.",
         "{service} now: {posture}. Before: {previous}.",
-        "{service} now: {posture}.",
+        "{services} now: {posture}. Reason: {reason}.",
+        "{services} now: {posture}.",
         "What our services do has changed.",
     ),
     "services_moved": ("{services} now: {posture}.", "What our services do has changed."),
@@ -191,7 +210,7 @@ _UPDATES: Final = {
     ),
     "plan_ended": ("The plan to reopen has ended: {reason}.", "The plan to reopen has ended."),
     "plan_held": ("Reopening is on hold: {reason}.", "Reopening is on hold."),
-    "plan_resumed": ("Reopening goes on.",),
+    "plan_goes_on": ("Reopening goes on.",),
     "plan_done": ("All steps are done: {services}.", "All steps of reopening are done."),
     "stage_entered": (
         "{services}: the step “{stage}” has begun. All checks before it have passed.",
@@ -206,6 +225,11 @@ _UPDATES: Final = {
         "A check did not pass.",
     ),
     "stepped_back": (
+        (
+            "{services}: back from the step “{stage}” to “{back_to}”, because a check no longer"
+            " passed: {gate}."
+        ),
+        "{services}: back from the step “{stage}” to “{back_to}”. Reason: {reason}.",
         "{services}: back to the step “{stage}”, because a check no longer passed: {gate}.",
         "{services}: back to the step “{stage}”. Reason: {reason}.",
         "Back to the step “{stage}”, because a check no longer passed: {gate}.",
@@ -228,7 +252,11 @@ _UPDATES: Final = {
         "Before withdrawals open wider, more has to be brought from cold storage.",
     ),
     "still_the_same": (
-        "Nothing has changed since the last update. {services}: {posture}. We are at it.",
+        (
+            "Nothing has changed since the last update. The step now: “{stage}”; what the next one"
+            " waits for: {next_gate}."
+        ),
+        "Nothing has changed since the last update. The step now: “{stage}”.",
         "Nothing has changed since the last update. We are at it.",
     ),
     "dependency_recovered": (
@@ -246,9 +274,8 @@ _UPDATES: Final = {
         "Withdrawals stopped by themselves, for {silent} without permission.",
         "Withdrawals stopped by themselves, for nobody renewed their permission.",
     ),
-    "maintenance_begun": ("The planned work has begun.",),
-    "maintenance_completed": ("The planned work is done.",),
-    "maintenance_moved": ("The planned work now ends at {ends}.", "The planned work takes longer."),
+    "completed": ("The planned work is done.",),
+    "moved": ("The planned work now ends at {ends}.", "The end of the planned work was moved."),
     "words": ("",),
 }
 
@@ -357,6 +384,14 @@ BOOK: Final = Book(
         "down": "down",
         "maintenance": "in maintenance",
         "unknown": "not known to be well",
+    },
+    sources={
+        "probe": "our own probing",
+        "own": "the exchange itself",
+        "feed": "its status page",
+        "venue": "what other exchanges do",
+        "chain": "what moves on the blockchain",
+        "users": "what users report",
     },
     roles={"operator": "operator", "security": "security", "treasurer": "treasurer"},
     networks={

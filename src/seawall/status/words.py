@@ -137,10 +137,13 @@ class Words:
     def _table(self, key: str) -> Mapping[str, str]:
         tables: dict[str, Mapping[str, str]] = {
             "posture": self.book.postures,
-            "previous": {**self.book.postures, **self.book.healths},
+            "previous": {**self.book.stages, **self.book.postures, **self.book.healths},
             "stage": self.book.stages,
             "previous_stage": self.book.stages,
+            "back_to": self.book.stages,
             "gate": self.book.gates,
+            "next_gate": self.book.gates,
+            "source": self.book.sources,
             "health": self.book.healths,
             "phase": self.book.phases,
             "severity": self.book.severities,
