@@ -6,7 +6,7 @@ all that is judged, and the detail says so.
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from seawall.model.watch_facts import Health
@@ -91,7 +91,7 @@ class CandlesProbe:
         )
 
 
-def judge(rows: list[tuple[float, ...]], now_ms: float) -> Outcome | None:
+def judge(rows: Sequence[tuple[float, ...]], now_ms: float) -> Outcome | None:
     """Return what is wrong with minute candles (time, open, high, low, close, volume)."""
     for index, (at_ms, first, high, low, close, volume) in enumerate(rows):
         if at_ms % MINUTE_MS or (index and at_ms - rows[index - 1][0] != MINUTE_MS):

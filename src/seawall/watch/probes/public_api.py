@@ -148,6 +148,9 @@ class PublicApi:
 def _told(found: Answer) -> Told:
     if found.status in {418, 429}:
         raise NoAnswerError(unable(f"HTTP {found.status}: this watcher asks too much"))
+    if found.status >= 500 and not found.body.startswith(b"{"):
+        # What stands before the gateways may speak for them, in its own words.
+        raise RefusedError(found.status, 0, f"HTTP {found.status}")
     content = found.json()
     if found.status != 200:
         fields = content if isinstance(content, dict) else {}
