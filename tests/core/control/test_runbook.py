@@ -156,6 +156,7 @@ BAD = [
     ('stage = "paused"', 'stage = "paused"\napprovals = 1', 32, "is the fall-back"),
     ('"auction_ready"]', '"users_had_access"]', 29, "users_had_access stands there twice"),
     ('"auction_ready"]', '"hot_wallet_covers"]', 29, "hot_wallet_covers is of withdrawals"),
+    ("approvals = 2", 'gates = ["user_reports_calm"]', 42, "no dependency is users/*"),
     ("approvals = 2", 'keep = ["users_had_access"]', 42, "passes once, and then for good"),
 ]
 

@@ -41,6 +41,7 @@ def check_ladders(runbook: Runbook) -> None:
         _check_needs(runbook, name, ladder)
         if ladder.stage:
             _check_stages(name, ladder)
+            _check_users(runbook, name, ladder)
 
 
 def _check_needs(runbook: Runbook, name: str, ladder: Ladder) -> None:
@@ -130,6 +131,18 @@ def _check_gates(place: Place, name: str, ladder: Ladder, at: int) -> None:
                 raise WrongTermError(here, message)
             if gate is GateName.USERS_HAD_ACCESS and key == "keep":
                 raise WrongTermError(here, f"{key}: {gate.value} passes once, and then for good")
+
+
+def _check_users(runbook: Runbook, name: str, ladder: Ladder) -> None:
+    """Refuse to wait for users' reports that no dependency lets in."""
+    if any(overlap(terms.name, "users/*") for terms in runbook.dependency):
+        return
+    for at, terms in enumerate(ladder.stage):
+        for key, gates in (("gates", terms.gates), ("keep", terms.keep)):
+            if GateName.USER_REPORTS_CALM in gates:
+                number = gates.index(GateName.USER_REPORTS_CALM)
+                message = f"{key}: user_reports_calm never passes: no dependency is users/*"
+                raise WrongTermError((name, "stage", at, key, number), message)
 
 
 def _check_first(name: str, terms: StageTerms) -> None:
