@@ -182,6 +182,9 @@ MEASURED = (
 class Desk:
     """Plays entries into one control cell, checks it after each, and keeps them."""
 
+    services: tuple[str, ...] = SERVICES
+    rounds_of: tuple[str, ...] = WATCHERS
+
     def __init__(self) -> None:
         self.state = ControlState()
         self.now = START
@@ -196,7 +199,7 @@ class Desk:
 
     def set_up(self) -> None:
         self.play(Lead(epoch=Epoch(1), node="amber"))
-        self.play(c.DefineServices(services=SERVICES))
+        self.play(c.DefineServices(services=self.services))
         self.play(c.AdoptRunbook(text=RUNBOOK, person="ann"))
         for place, watcher in enumerate(WATCHERS):
             key = f"{place:064x}"
@@ -250,8 +253,9 @@ class Desk:
             if row.canary and GateName.CANARY_SETTLED.value not in self.failing
         ]
         events = self.play(c.ReportGates(reporter="gates", readings=tuple(readings)))
-        for asset, network in (("ETH", "ETHEREUM"), ("LTC", "LITECOIN")):
-            self.cover(asset, network)
+        for service in self.services:
+            if service.startswith("withdrawal/"):
+                self.cover(*service.split("/")[1:])
         return events
 
     def cover(self, asset: str, network: str) -> list[Event]:
@@ -270,7 +274,7 @@ class Desk:
     def second(self) -> None:
         """Let a second pass, with what all report in it."""
         begun = self.now
-        for watcher in WATCHERS:
+        for watcher in self.rounds_of:
             self.report(watcher)
         self.measure()
         self.now = begun + SECOND
