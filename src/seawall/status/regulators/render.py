@@ -42,7 +42,7 @@ def render_html(found: Draft) -> str:
     return _template().render(
         draft=found,
         verdict=found.classification,
-        moment=iso,
+        moment=_moment,
         span=span,
         shown=_shown,
     )
@@ -106,6 +106,10 @@ def _timer(found: Timer) -> dict[str, object]:
         "projected": found.projected,
         "note": found.note,
     }
+
+
+def _moment(at_ns: int) -> str:
+    return iso(at_ns)[:19].replace("T", " ") + " UTC"
 
 
 def _shown(value: object) -> list[str]:
