@@ -10,6 +10,7 @@ from typing import Final
 from seawall.core.control.runbook import settle_dependencies, terms_of
 from seawall.core.control.runbook_checks import is_name
 from seawall.core.control.state import ControlState
+from seawall.core.control.wording import wrong_person
 from seawall.model import limits
 from seawall.model.control_commands import RegisterWatcher, RemoveWatcher, TakeReport
 from seawall.model.control_events import ReportTaken, WatcherChanged
@@ -54,8 +55,9 @@ def register_watcher(state: ControlState, command: RegisterWatcher) -> list[Even
 
 def _wrong(command: RegisterWatcher) -> str:
     """Say what is wrong with the watcher, or nothing."""
-    if not command.person:
-        return "person"
+    unnamed = wrong_person(command.person)
+    if unnamed:
+        return unnamed
     for field, name in (("watcher", command.watcher), ("provider", command.provider)):
         if not 1 <= len(name) <= limits.WATCHER_CHARS or not is_name(name):
             return field
@@ -67,8 +69,9 @@ def _wrong(command: RegisterWatcher) -> str:
 
 def remove_watcher(state: ControlState, command: RemoveWatcher) -> list[Event]:
     """Believe the watcher no more, and forget what it said."""
-    if not command.person:
-        return [CommandRejected(Rejection.INVALID_DEFINITION, "person")]
+    wrong = wrong_person(command.person)
+    if wrong:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, wrong)]
     if command.watcher not in state.book.watchers:
         return [CommandRejected(Rejection.UNKNOWN_WATCHER, command.watcher)]
     del state.book.watchers[command.watcher]

@@ -9,6 +9,7 @@ from typing import Final
 from seawall.core.control.patterns import is_literal, matches
 from seawall.core.control.runbook_text import RunbookError, decode_runbook, read_runbook
 from seawall.core.control.state import ControlState
+from seawall.core.control.wording import wrong_person
 from seawall.model.control_commands import AdoptRunbook
 from seawall.model.control_events import RunbookAdopted
 from seawall.model.control_rows import Verdict
@@ -33,8 +34,9 @@ __all__ = [
 
 def adopt_runbook(state: ControlState, command: AdoptRunbook) -> list[Event]:
     """Rule by this runbook from now on, and forget dependencies that nobody tells of any more."""
-    if not command.person:
-        return [CommandRejected(Rejection.INVALID_DEFINITION, "person")]
+    wrong = wrong_person(command.person)
+    if wrong:
+        return [CommandRejected(Rejection.INVALID_DEFINITION, wrong)]
     try:
         runbook = read_runbook(command.text, tuple(state.book.services))
     except RunbookError as error:
