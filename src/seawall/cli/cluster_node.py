@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from seawall import __version__
 from seawall.cli import log
-from seawall.cli.duties import exchange_duty
+from seawall.cli.duties import control_duty, exchange_duty
 from seawall.cli.exchange import (
     OnReplay,
     compose_treasuries,
@@ -143,6 +143,7 @@ async def _serving(plan: _Plan, node: Node, pid: int) -> AsyncIterator[GatewaySe
         write_running(plan.data, Running(pid=pid, port=server.port, url=server.url))
         stack.callback(forget_running, plan.data)
         await stack.enter_async_context(exchange_duty(node, plan.configuration).running())
+        await stack.enter_async_context(control_duty(node, plan.configuration).running())
         yield server
 
 

@@ -13,10 +13,11 @@ from typing import Final
 import structlog
 
 from seawall.cli.bootstrap import bootstrap
+from seawall.cli.control import bootstrap_control
 from seawall.cli.output import CliError
 from seawall.cli.settings import Configuration
 from seawall.lab.demo import DemoMarket
-from seawall.model.ids import SPOT
+from seawall.model.ids import CONTROL, SPOT
 from seawall.node.errors import NodeError, UnavailableError
 from seawall.node.node import Node
 
@@ -88,6 +89,15 @@ def exchange_duty(node: Node, configuration: Configuration) -> Duty:
             await _play(node)
 
     return Duty("exchange", lambda: node.leads(SPOT), work)
+
+
+def control_duty(node: Node, configuration: Configuration) -> Duty:
+    """Adopt the runbook and name the watchers that the configuration has."""
+
+    async def work() -> None:
+        _log.info("control is set up", commands=await bootstrap_control(node, configuration))
+
+    return Duty("control", lambda: node.leads(CONTROL), work)
 
 
 async def _play(node: Node) -> None:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from seawall import __version__
 from seawall.cli import log
 from seawall.cli.bootstrap import bootstrap
+from seawall.cli.control import bootstrap_control
 from seawall.cli.demo import demo_market
 from seawall.cli.funding_definitions import has_demo_chain
 from seawall.cli.output import CliError, Exit
@@ -81,6 +82,7 @@ async def run_exchange(
             node = await stack.enter_async_context(_open_node(configuration, data, on_replay))
             restored = node.spot.sequence if node.spot.epoch > 1 else 0
             await bootstrap(node, configuration)
+            await bootstrap_control(node, configuration)
             money = await _demo_money(node, configuration, data, stack)
             if money is not None and money.treasury:
                 configuration = replace(configuration, treasury=money.treasury)
