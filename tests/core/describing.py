@@ -5,6 +5,16 @@ Works on compiled classes too, which have no `__dict__`.
 
 from collections.abc import Mapping, Sequence
 
+from seawall.model.control_rows import (
+    GateResult,
+    Incident,
+    Maintenance,
+    Plan,
+    ServiceRow,
+    StageRow,
+    Update,
+    Verdict,
+)
 from seawall.model.events import Event
 from seawall.model.funding import Listing, Network
 from seawall.model.funding_rows import Deposit, VaultMove, Withdrawal
@@ -42,4 +52,27 @@ def _plain(value: object) -> str:
         return f"network:{value.code}"
     if isinstance(value, Listing):
         return f"listing:{value.asset}:{value.network}"
+    return _of_control(value)
+
+
+def _of_control(value: object) -> str:
+    """Return the control cell's records by what they decide, not by all that they hold."""
+    if isinstance(value, Plan):
+        stage = value.stages[-1].stage if value.stages else ""
+        return f"plan:{value.plan_id}:{value.status}:{stage}:{value.steps_back}"
+    if isinstance(value, StageRow):
+        gates = ",".join(f"{gate.gate}={gate.passed}" for gate in value.gates)
+        return f"stage:{value.stage}:{gates}:{len(value.approvals)}"
+    if isinstance(value, GateResult):
+        return f"gate:{value.gate}:{value.passed}"
+    if isinstance(value, Incident):
+        return f"incident:{value.number}:{value.severity}:{value.phase}:{value.kind}"
+    if isinstance(value, Update):
+        return f"update:{value.number}:{value.kind}:{value.phase}"
+    if isinstance(value, ServiceRow):
+        return f"service:{value.service}:{value.posture}:{value.order}:{value.stage}"
+    if isinstance(value, Verdict):
+        return f"verdict:{value.health}"
+    if isinstance(value, Maintenance):
+        return f"maintenance:{value.number}:{value.completed_ns > 0}"
     return str(value)

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from msgspec import json
 from tests.core.flow import Flow, opening
+from tests.golden.control_flow import ControlFlow
+from tests.golden.control_flow import opening as control_opening
 from tests.golden.funding_flow import FundingFlow
 from tests.golden.funding_flow import opening as funding_opening
 from tests.golden.replaying import CELLS, Line, replay
 
+from seawall.core.control.machine import commit_control
+from seawall.core.control.state import ControlState
 from seawall.core.funding import commit_funding
 from seawall.core.funding_state import FundingState
 from seawall.core.identity import commit_identity
@@ -38,6 +42,7 @@ from seawall.model.commands import (
     Tick,
     encode_record,
 )
+from seawall.model.control_commands import ControlRecord
 from seawall.model.funding_commands import FundingRecord
 from seawall.model.ids import FUNDING, SPOT, AssetCode, Epoch, Sequence, UserId
 from seawall.model.messages import MoveFunds
@@ -47,6 +52,7 @@ SEED = 4_021
 SPOT_ENTRIES = 2_000
 IDENTITY_ENTRIES = 400
 FUNDING_ENTRIES = 2_000
+CONTROL_ENTRIES = 2_000
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z"""
 
@@ -169,11 +175,32 @@ def funding_lines() -> list[Line]:
     return found
 
 
+def control_lines() -> list[Line]:
+    """Return some hours of the control cell: trouble comes and goes, and services with it."""
+    state = ControlState()
+    flow = ControlFlow(SEED, state)
+    ahead = control_opening()
+    found: list[Line] = []
+    at_ns = START_NS
+    while len(found) < CONTROL_ENTRIES:
+        # Now and then it is silent for longer than a lease.
+        at_ns += 60_000_000_000 if flow.prng.chance(1, 200) else flow.prng.between(1, 900_000_000)
+        flow.now_ns = at_ns
+        command_id = f"c{flow.prng.below(300)}" if flow.prng.chance(1, 12) and not ahead else ""
+        command = ahead.pop(0) if ahead else flow.next()
+        record = ControlRecord(at_ns=at_ns, command=command, command_id=command_id)
+        sequence = state.sequence + 1
+        commit_control(state, command, sequence=sequence, at_ns=at_ns, command_id=command_id)
+        found.append(Line(sequence, state.epoch, encode_record(record)))
+    return found
+
+
 def write(folder: Path) -> None:
     """Write all journals and what they lead to."""
     folder.mkdir()
     outcomes = {}
-    for cell, lines in zip(CELLS, (identity_lines(), funding_lines(), spot_lines()), strict=True):
+    made = (identity_lines(), funding_lines(), spot_lines(), control_lines())
+    for cell, lines in zip(CELLS, made, strict=True):
         text = b"".join(b"%d %d %b\n" % (li.sequence, li.epoch, li.payload) for li in lines)
         (folder / f"{cell}.journal").write_bytes(text)
         outcomes[cell] = replay(cell, lines)

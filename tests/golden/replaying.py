@@ -7,6 +7,14 @@ from pathlib import Path
 from msgspec import Struct
 from tests.core.describing import describe, fields_of
 
+from seawall.core.control.invariants import check_control
+from seawall.core.control.machine import commit_control
+from seawall.core.control.state import (
+    ControlState,
+    digest_control,
+    dump_control,
+    load_control,
+)
 from seawall.core.funding import commit_funding
 from seawall.core.funding_invariants import check_funding
 from seawall.core.funding_state import FundingState, digest_funding, dump_funding, load_funding
@@ -19,11 +27,12 @@ from seawall.core.spot_state import SpotState
 from seawall.core.state_digest import digest_identity, digest_spot
 from seawall.journal.port import GENESIS_HASH, chain_hash
 from seawall.model.commands import decode_identity_record, decode_spot_record
+from seawall.model.control_commands import decode_control_record
 from seawall.model.events import Event
 from seawall.model.funding_commands import decode_funding_record
 
 DIGEST_EVERY = 250
-CELLS = ("identity", "funding", "spot")
+CELLS = ("identity", "funding", "spot", "control")
 Fields = dict[str, list[str]]
 
 
@@ -64,6 +73,7 @@ class Cell:
         self.spot = SpotState()
         self.identity = IdentityState()
         self.funding = FundingState()
+        self.control = ControlState()
 
     def commit(self, payload: bytes, sequence: int) -> list[Event]:
         if self.name == "spot":
@@ -84,6 +94,15 @@ class Cell:
                 at_ns=funding.at_ns,
                 command_id=funding.command_id,
             )
+        if self.name == "control":
+            control = decode_control_record(payload)
+            return commit_control(
+                self.control,
+                control.command,
+                sequence=sequence,
+                at_ns=control.at_ns,
+                command_id=control.command_id,
+            )
         identity = decode_identity_record(payload)
         return commit_identity(
             self.identity,
@@ -103,6 +122,10 @@ class Cell:
             check_funding(self.funding)
             self.funding = load_funding(dump_funding(self.funding))
             return digest_funding(self.funding)
+        if self.name == "control":
+            check_control(self.control)
+            self.control = load_control(dump_control(self.control))
+            return digest_control(self.control)
         check_identity(self.identity)
         self.identity = load_identity(dump_identity(self.identity))
         return digest_identity(self.identity)

@@ -69,6 +69,9 @@ def observe_posture(state: ControlState, command: ObservePosture) -> list[Event]
         return [CommandRejected(Rejection.STALE_ORDER, f"{command.order} < {service.order}")]
     if command.order >= state.book.next_order:
         return [CommandRejected(Rejection.STALE_ORDER, f"{command.order} was never given")]
+    others = [row for row in state.book.services.values() if row is not service]
+    if command.order and any(row.order == command.order for row in others):
+        return [CommandRejected(Rejection.STALE_ORDER, f"{command.order} is another service's")]
     if command.posture is service.posture:
         return []
     # A service that was delisted and is back begins anew here, while its cell still knows.
