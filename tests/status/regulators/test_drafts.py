@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from tests.status.regulators.facts import NOW_NS, facts, incident
 
-from seawall.status.regulators.classify import classify
-from seawall.status.regulators.clocks import deadlines
-from seawall.status.regulators.drafts import Draft, draft
+from seawall.status.regulators.drafts import Draft, prepare
 from seawall.status.regulators.facts import Facts, Kind
 from seawall.status.regulators.render import render_html, render_json
 from seawall.status.regulators.sources import NO_ADVICE, SOURCES
@@ -27,9 +25,7 @@ STATED: dict[str, Any] = {
 
 
 def made(kind: Kind, found: Facts) -> Draft:
-    line = incident()
-    verdict = classify(line, found, NOW_NS)
-    return draft(kind, line, found, verdict, deadlines(line, found, verdict, NOW_NS), NOW_NS)
+    return prepare(kind, incident(), found, NOW_NS)
 
 
 def as_json(kind: Kind, found: Facts) -> dict[str, Any]:

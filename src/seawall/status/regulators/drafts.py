@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from seawall.model.status_document import IncidentLine
 from seawall.status.moments import iso
-from seawall.status.regulators.classify import Classification
-from seawall.status.regulators.clocks import Timer
+from seawall.status.regulators.classify import Classification, classify
+from seawall.status.regulators.clocks import Timer, deadlines
 from seawall.status.regulators.conditions import Criterion, Met
 from seawall.status.regulators.facts import Contact, Facts, Kind, Parties, nanoseconds
 from seawall.status.regulators.thresholds import CRITICAL
@@ -416,3 +416,10 @@ def _days(lasted_ns: int) -> str:
     """Return `days:hours:minutes`, a begun minute counting as one."""
     minutes = -(-lasted_ns // (60 * 10**9))
     return f"{minutes // 1_440}:{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+
+
+def prepare(kind: Kind, incident: IncidentLine, facts: Facts, now_ns: int) -> Draft:
+    """Return a draft from an incident and its facts alone: class, clocks and fields as of now."""
+    classification = classify(incident, facts, now_ns)
+    timers = deadlines(incident, facts, classification, now_ns)
+    return draft(kind, incident, facts, classification, timers, now_ns)
