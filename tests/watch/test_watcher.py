@@ -14,7 +14,7 @@ from seawall.watch.standing import SECOND_NS, Aim
 from seawall.watch.watcher import GATEWAY, Watcher, WatcherTerms, explaining
 
 PROVIDERS = ("amber", "blue", "coral")
-TIMEOUT_NS = 700_000_000
+TIMEOUT_NS = 1_200_000_000
 STEP_NS = 50_000_000
 START_NS = 10**15
 WITNESSES = ("192.0.2.1:443", "192.0.2.2:443", "192.0.2.3:443")
@@ -59,7 +59,7 @@ class World:
             aim.key: START_NS + (phases[place % len(phases)] if phases else place * 100_000_000)
             for place, aim in enumerate(self.aims)
         }
-        self._waiting: list[tuple[int, int, Aim]] = []
+        self._waiting: dict[str, int] = {}
         self.seen: list[tuple[int, dict[str, Signal]]] = []
 
     def run(self, seconds: float) -> None:
@@ -79,20 +79,27 @@ class World:
 
     def _looks(self) -> None:
         for aim in self.aims:
-            while self._next[aim.key] <= self.now_ns:
-                began_ns = self._next[aim.key]
-                self._next[aim.key] += SECOND_NS
-                where = aim.provider or aim.facet
-                if where in self.cut_off:
-                    self._waiting.append((began_ns + TIMEOUT_NS, began_ns, aim))
-                elif where in self.killed:
-                    self.watcher.take(aim.key, failed("refused", reached=True), began_ns,
-                                      self.now_ns)  # fmt: skip
-                else:
-                    self.watcher.take(aim.key, self._good(aim), began_ns, self.now_ns)
-        for each in [each for each in self._waiting if each[0] <= self.now_ns]:
-            self._waiting.remove(each)
-            self.watcher.take(each[2].key, failed("no answer", reached=False), each[1], self.now_ns)
+            if (began_ns := self._waiting.get(aim.key)) is not None:
+                if self.now_ns - began_ns >= TIMEOUT_NS:
+                    silent = failed("no answer", reached=False)
+                    self.watcher.take(aim.key, silent, began_ns, self.now_ns)
+                    del self._waiting[aim.key]
+                    self._next[aim.key] = self.now_ns
+            elif self._next[aim.key] <= self.now_ns:
+                self._look(aim)
+
+    def _look(self, aim: Aim) -> None:
+        began_ns = self.now_ns
+        self._next[aim.key] += SECOND_NS
+        self.watcher.begin(aim.key, began_ns)
+        where = aim.provider or aim.facet
+        if where in self.cut_off:
+            self._waiting[aim.key] = began_ns
+        elif where in self.killed:
+            refused = failed("refused", reached=True)
+            self.watcher.take(aim.key, refused, began_ns, self.now_ns)
+        else:
+            self.watcher.take(aim.key, self._good(aim), began_ns, self.now_ns)
 
     def _good(self, aim: Aim) -> Outcome:
         if aim.facet != GATEWAY:

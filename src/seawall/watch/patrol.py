@@ -86,7 +86,10 @@ class Patrol:
         def took(outcome: Outcome, began_ns: int, ended_ns: int) -> None:
             self.watcher.take(key, outcome, began_ns, ended_ns)
 
-        await looking.run(took, delay_s)
+        def begins(at_ns: int) -> None:
+            self.watcher.begin(key, at_ns)
+
+        await looking.run(took, delay_s, begins)
 
     async def _again(self, what: str, work: Callable[[], object]) -> None:
         """Run what only explains; its end is no end of the watch."""

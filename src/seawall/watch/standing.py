@@ -1,8 +1,9 @@
 """How one thing stands after many looks.  The rule: one bad look proves nothing, unless it is sure.
 
 What a thing says of itself counts at once.  Where no fit answer comes, suspicion grows with the
-silence: what was known stays until it is likely wrong, then it is degraded, then down.  A look that
-could not be made, or none at all, is unknown.
+silence, also while a look still waits: what was known stays until it is likely wrong, then it is
+degraded, then down.  So a slow answer is an answer, and only silence is not.  A look that could not
+be made, or none at all, is unknown.
 """
 
 from typing import Final
@@ -21,6 +22,9 @@ FLOOR_SHARE: Final = 4
 """The deviation's floor is this part of the pace: 250 ms for a look each second."""
 LONGEST_PACES: Final = 3
 UNSEEN_PACES: Final = 3
+PATIENCE_SHARE: Final = 0.7
+"""Of the pace: who is heard of so long after a look began that is still not answered was heard
+after that answer had failed to come."""
 
 
 class Aim(Struct, frozen=True, kw_only=True):
@@ -68,8 +72,8 @@ class Standing:
         """When anything at all came from its machine."""
         self._good: Outcome | None = None
         self._missed = 0
-        self._miss_ns = 0
-        """When the first of the looks that failed in a row had ended."""
+        self._asked_ns: int | None = None
+        """When the first look began that nothing has come back from since."""
         self._detector = Accrual(
             AccrualTerms(
                 expected_ns=aim.every_ns,
@@ -78,17 +82,22 @@ class Standing:
             )
         )
 
+    def begin(self, at_ns: int) -> None:
+        """Take the beginning of a look."""
+        self._seen_ns = at_ns
+        if self._asked_ns is None:
+            self._asked_ns = at_ns
+
     def take(self, outcome: Outcome, at_ns: int) -> None:
         """Take the outcome of one look."""
         self.last = outcome
         self._seen_ns = at_ns
         if outcome.reached:
             self._heard_ns = at_ns
+            self._asked_ns = None
         if outcome.health is Health.UNKNOWN:
             return
         if outcome.health is Health.DOWN and not outcome.sure:
-            if not self._missed:
-                self._miss_ns = at_ns
             self._missed += 1
             return
         self._missed = 0
@@ -103,7 +112,8 @@ class Standing:
         """Leave out a time in which nobody looked."""
         self._detector.forgive(gap_ns)
         self._seen_ns += gap_ns
-        self._miss_ns += gap_ns
+        if self._asked_ns is not None:
+            self._asked_ns += gap_ns
         if self._heard_ns is not None:
             self._heard_ns += gap_ns
 
@@ -122,7 +132,8 @@ class Standing:
         if now_ns - self._seen_ns > UNSEEN_PACES * (self.aim.every_ns + self.aim.timeout_ns):
             age_s = (now_ns - self._seen_ns) / SECOND_NS
             return Judged(health=Health.UNKNOWN, detail=f"not looked at for {age_s:.0f} s")
-        if last.health is not Health.DOWN or last.sure:
+        waiting = self._asked_ns is not None and phi >= SUSPECT_PHI
+        if last.health is Health.UNKNOWN or (last.sure and not waiting):
             return Judged(
                 health=last.health, detail=last.detail, phi=phi, latency_ns=last.latency_ns
             )
@@ -130,16 +141,19 @@ class Standing:
 
     def _suspected(self, last: Outcome, phi: float, now_ns: int) -> Judged:
         silence_s = self._detector.silence_ns(now_ns) / SECOND_NS
-        silent_ns = None if last.reached else self._miss_ns
+        told = last.detail if last.health is Health.DOWN else "no answer"
+        silent_ns = (
+            None
+            if self._asked_ns is None
+            else self._asked_ns + int(PATIENCE_SHARE * self.aim.every_ns)
+        )
         if phi >= DOWN_PHI or (self.aim.misses and self._missed >= self.aim.misses):
             since = f", for {silence_s:.1f} s" if self._good is not None else ", and never was well"
-            return Judged(
-                health=Health.DOWN, detail=f"{last.detail}{since}", phi=phi, silent_ns=silent_ns
-            )
+            return Judged(health=Health.DOWN, detail=f"{told}{since}", phi=phi, silent_ns=silent_ns)
         if self._good is None:
-            return Judged(health=Health.UNKNOWN, detail=f"not answered yet: {last.detail}")
+            return Judged(health=Health.UNKNOWN, detail=f"not answered yet: {told}")
         if phi >= SUSPECT_PHI:
-            detail = f"{last.detail}, for {silence_s:.1f} s"
+            detail = f"{told}, for {silence_s:.1f} s"
             return Judged(health=Health.DEGRADED, detail=detail, phi=phi, silent_ns=silent_ns)
-        detail = f"{self._good.detail}; then {last.detail}"
+        detail = f"{self._good.detail}; then {told}"
         return Judged(health=self._good.health, detail=detail, phi=phi)

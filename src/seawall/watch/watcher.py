@@ -19,8 +19,8 @@ from seawall.watch.probes.outcome import CellLook, Outcome, failed, shortened
 from seawall.watch.probes.outcome import answered as well
 from seawall.watch.standing import SECOND_NS, Aim, Judged, Standing
 
-PAUSE_NS: Final = 1_500_000_000
-"""Between two ticks: a longer time was a pause of this process or machine."""
+PAUSE_NS: Final = 600_000_000
+"""Between two ticks: in a longer time this process or machine did not run as it should."""
 GATEWAY: Final = "gateway"
 CLOCK: Final = "clock"
 
@@ -34,7 +34,7 @@ class WatcherTerms(Struct, frozen=True, kw_only=True):
     providers: tuple[str, ...]
     clock_ms: int = 500
     every_ns: int = SECOND_NS
-    timeout_ns: int = 700_000_000
+    timeout_ns: int = 1_200_000_000
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -65,13 +65,22 @@ class Watcher:
             self._resumed_ns = now_ns
         self._ticked_ns = now_ns
 
+    def begin(self, key: str, at_ns: int) -> None:
+        """Tell that a look begins."""
+        self.tick(at_ns)
+        standing = self._standings[key]
+        standing.begin(at_ns)
+        if standing.aim.facet == GATEWAY:
+            for cell in self._cells.values():
+                cell.begin(at_ns)
+
     def take(self, key: str, outcome: Outcome, began_ns: int, at_ns: int) -> None:
         """Take what one look found."""
         self.tick(at_ns)
-        if began_ns < self._resumed_ns and outcome.health is not Health.OK:
+        standing = self._standings[key]
+        if began_ns < self._resumed_ns and not outcome.reached:
             # It waited for its answer while this process stood still.
             return
-        standing = self._standings[key]
         standing.take(outcome, at_ns)
         if standing.aim.facet == GATEWAY:
             self._take_cells(outcome.cells, at_ns)
@@ -135,7 +144,7 @@ class Watcher:
     def _doubted(self, judged: Judged, now_ns: int) -> Judged:
         """Return what can be said of it by a watcher that may be the one that is cut off.
 
-        In a cut that hits this watcher nobody is heard of after the first look has failed.
+        In a cut that hits this watcher nobody is heard of after the silence has begun.
         """
         if judged.silent_ns is None:
             return judged
@@ -159,6 +168,7 @@ class Watcher:
                 standing.take(well(Health.OK, look.detail), at_ns)
             else:
                 # What nodes say that are cut off together with this watcher is no verdict.
+                standing.begin(at_ns)
                 standing.take(failed(look.detail, reached=False), at_ns)
 
     def _cell_signals(self, now_ns: int) -> list[Signal]:

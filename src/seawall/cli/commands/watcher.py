@@ -53,6 +53,8 @@ def run(
     serve
         Show /metrics and /api/watch on this port of 127.0.0.1; 0 takes a free one.
     """
+    import uvloop
+
     from seawall.cli.log import set_up
     from seawall.cli.settings import LogSection
     from seawall.cli.watch_run import run_watch
@@ -77,8 +79,9 @@ def run(
         if live is not None:
             live.update(table(told))
 
-    with live or contextlib.nullcontext():
-        return asyncio.run(run_watch(plan, show, on_start))
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    with live or contextlib.nullcontext(), runner:
+        return runner.run(run_watch(plan, show, on_start))
 
 
 def key(name: str, /, *, data: Data, json: Json = False) -> int:

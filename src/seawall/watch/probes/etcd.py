@@ -19,8 +19,6 @@ from seawall.watch.probes.tls import TlsFiles
 
 KEY: Final = b"seawall-watch-reads-this"
 """Nobody writes it: the answer that there is none is an answer."""
-ANEW: Final = 2
-"""Failures in a row after which the connection is made anew: an old one may wait for long."""
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -40,7 +38,7 @@ class EtcdProbe:
         self._files = files
         self._answer_s = answer_s
         self._channel: Any = None
-        self._failures = 0
+        self._silent = False
 
     async def close(self) -> None:
         if self._channel is not None:
@@ -48,15 +46,16 @@ class EtcdProbe:
             await channel.close()
 
     async def look(self) -> Outcome:
-        if self._failures >= ANEW:
-            self._failures = 0
+        if self._silent:
+            # An old connection may wait for minutes after a cut has healed.
             await self.close()
+        self._silent = True
         try:
             channel = self._open()
         except OSError as error:
             return unable(f"this watcher's own certificate cannot be read: {error.strerror}")
         outcome = await self._ask(channel)
-        self._failures = self._failures + 1 if not outcome.reached else 0
+        self._silent = not outcome.reached
         return outcome
 
     async def _ask(self, channel: Any) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Final
 from seawall.watch.probes.outcome import Outcome, Probe, failed, unable
 
 SECOND_NS: Final = 1_000_000_000
+LATE_S: Final = 0.05
 Took = Callable[[Outcome, int, int], None]
 """Hears an outcome with the moments at which its look began and ended."""
 
@@ -35,11 +36,14 @@ class Looking:
         self._now_ns = now_ns
         self._stuck: asyncio.Task[Outcome] | None = None
 
-    async def run(self, took: Took, delay_s: float = 0.0) -> None:
-        """Look for ever, the first time after `delay_s`."""
+    async def run(
+        self, took: Took, delay_s: float = 0.0, begins: Callable[[int], None] = lambda _at: None
+    ) -> None:
+        """Look for ever, the first time after `delay_s`; `begins` hears of each look first."""
         await asyncio.sleep(delay_s)
         while True:
             began_ns = self._now_ns()
+            begins(began_ns)
             outcome = await self.look()
             ended_ns = self._now_ns()
             took(outcome, began_ns, ended_ns)
@@ -54,9 +58,14 @@ class Looking:
             if not self._stuck.done():
                 return unable("the probe itself hangs")
             self._stuck = None
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._timeout_s
         task = asyncio.create_task(self._probe.look())
         try:
             await asyncio.wait({task}, timeout=self._timeout_s)
+            if not task.done() and (late_s := loop.time() - until_s) > LATE_S:
+                # This process was held up: the answer may be here, and nobody has read it.
+                await asyncio.wait({task}, timeout=min(late_s, self._timeout_s))
         except asyncio.CancelledError:
             task.cancel()
             raise
