@@ -12,11 +12,14 @@ from pathlib import Path
 from seawall.gateway import errors
 from seawall.gateway.cluster import CLUSTER_CALLS
 from seawall.gateway.context import Method, Security
+from seawall.gateway.control_operator import CONTROL_CALLS
 from seawall.gateway.errors import REJECTIONS
 from seawall.gateway.funding_operator import FUNDING_CALLS
 from seawall.gateway.methods.catalogue import ALL
 from seawall.gateway.operator import OPERATOR_CALLS
+from seawall.gateway.status_routes import STATUS_CALLS
 from seawall.gateway.user_reports import USER_REPORT_CALLS
+from seawall.gateway.watch_reports import WATCH_CALLS
 from seawall.model.rejections import Rejection
 
 _API_HEAD = """\
@@ -98,6 +101,8 @@ def api_page() -> str:
         "|---|---|---|",
     ]
     lines += [f"| `{path}` | {who} | {what} |" for path, who, what in USER_REPORT_CALLS]
+    lines += ["", "## Incident control", "", "| request | who | what |", "|---|---|---|"]
+    lines += [f"| `{path}` | {who} | {what} |" for path, who, what in (*WATCH_CALLS, *STATUS_CALLS)]
     lines += [
         "",
         "## Operators",
@@ -110,7 +115,7 @@ def api_page() -> str:
     ]
     lines += [
         f"| `{path}` | `{body}` | {does} |"
-        for path, body, does in (*OPERATOR_CALLS, *FUNDING_CALLS, *CLUSTER_CALLS)
+        for path, body, does in (*OPERATOR_CALLS, *FUNDING_CALLS, *CLUSTER_CALLS, *CONTROL_CALLS)
     ]
     return "\n".join(lines) + "\n"
 
@@ -176,7 +181,7 @@ def _gateway_errors() -> list[errors.ApiError]:
         errors.no_such_order(), errors.bad_key_format(), errors.bad_key(),
         errors.no_such_order_list(), errors.cancel_replace_partial(None),
         errors.cancel_replace_failed(None), errors.no_treasury(), errors.not_listed(),
-        errors.bad_address("…"),
+        errors.bad_address("…"), errors.sign_in_paused("…"),
     ]  # fmt: skip
     found.sort(key=lambda error: -error.code)
     return found

@@ -5,6 +5,7 @@ uses up his address too, so that he does not count a second time without signing
 behind one address count each.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
@@ -83,9 +84,10 @@ class _TopicCounts:
     """One topic."""
 
     def __init__(self) -> None:
-        self.listed: dict[str, int] = {}
+        # A plain dict is slow to find its first key again once many before it are gone.
+        self.listed: OrderedDict[str, int] = OrderedDict()
         """When each reporter was counted, the oldest first."""
-        self.used: dict[str, int] = {}
+        self.used: OrderedDict[str, int] = OrderedDict()
         """Addresses of those who were signed in."""
         self.overflowed = False
         self._hours: dict[int, int] = {}
@@ -96,7 +98,7 @@ class _TopicCounts:
             self.used.setdefault(reporters.address, now_ns)
         for table in (self.listed, self.used):
             if len(table) > REPORTERS_MOST:
-                del table[next(iter(table))]
+                table.popitem(last=False)
                 self.overflowed = True
         hour = now_ns // _HOUR_NS
         self._hours[hour] = self._hours.get(hour, 0) + 1

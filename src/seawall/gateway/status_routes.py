@@ -16,6 +16,15 @@ from seawall.model.status_document import StatusDocument
 from seawall.views.control_view import Sources, build_document
 
 PATH = "/seawall/v1/status-document"
+STATUS_CALLS = (
+    (
+        f"GET {PATH}",
+        "everybody",
+        "services, incidents, ways back with their gates, queues, history and the last signed"
+        " statement, with the moment that all of it is of; times in nanoseconds",
+    ),
+)
+"""Request, who asks, and what, for the reference."""
 KEPT_NS = 1_000_000_000
 """A document is made at most once in so long."""
 _HEADERS = {"cache-control": "public, max-age=1", "access-control-allow-origin": "*"}

@@ -24,6 +24,16 @@ from seawall.model.signals import SignedReport, WatchReport
 from seawall.node.errors import NodeError
 
 PATH = "/seawall/v1/watch/reports"
+WATCH_CALLS = (
+    (
+        f"POST {PATH}",
+        "watchers",
+        "what one saw, signed with its Ed25519 key: `report` is JSON text, `signature` hexadecimal"
+        " over its bytes; 401 is not believed, 409 was taken before, 400 cannot be read or is of"
+        " another time",
+    ),
+)
+"""Request, who asks, and what, for the reference."""
 _STATUS = {
     Rejection.UNKNOWN_WATCHER: errors.UNAUTHORIZED,
     Rejection.REPORT_REPEATED: errors.CONFLICT,

@@ -68,7 +68,8 @@ class EnactorDriver:
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), EACH_S)
+                async with asyncio.timeout(EACH_S):
+                    await self._news.wait()
             self._news.clear()
             try:
                 await self._round()

@@ -22,6 +22,7 @@ from seawall.model.funding_rows import Canary, ListingState
 from seawall.model.ids import AssetCode
 from seawall.model.posture import PlanStatus, ServiceKind, service_kind
 from seawall.model.runbook import GateName
+from seawall.model.trading import MarketStatus
 from seawall.node.statement import AssetLine, Signed
 
 USUAL_HOURS: Final = 7 * 24
@@ -161,11 +162,11 @@ def _canary_words(funding: FundingState, canary: Canary) -> str:
 
 
 def auction_ready(control: ControlBook, spot: SpotState, measured_ns: int) -> list[GateReading]:
-    """Tell whether an auction would find a price, or is not needed to uncross the book."""
+    """Tell whether an auction that lasts would find a price, or is not needed to uncross."""
     found = []
     for row in planned_services(control, ServiceKind.MARKET):
         market = spot.markets.get(row.service.partition("/")[2])
-        if market is None:
+        if market is None or market.status is not MarketStatus.AUCTION:
             continue
         ticks, lots, _ = market.indicative
         crossed = is_crossed(market)

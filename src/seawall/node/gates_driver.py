@@ -134,13 +134,15 @@ class GatesDriver:
             await asyncio.sleep(max(EACH_S, SHARE * busy_s) if running else 0)
             if not running:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), IDLE_S)
+                    async with asyncio.timeout(IDLE_S):
+                        await self._news.wait()
 
     async def _keep_reconciled(self) -> None:
         """Have chain and ledger compared while withdrawals are on their way back."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._entered.wait(), RECONCILE_S)
+                async with asyncio.timeout(RECONCILE_S):
+                    await self._entered.wait()
             self._entered.clear()
             if self.reconcile is None or not self._withdrawals_return():
                 continue

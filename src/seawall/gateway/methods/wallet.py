@@ -89,12 +89,6 @@ async def nothing(context: Context, caller: Caller, params: Params) -> object:
     return []
 
 
-async def system_status(context: Context, caller: Caller, params: Params) -> object:
-    if context.node.ready and context.is_current():
-        return {"status": 0, "msg": "normal"}
-    return {"status": 1, "msg": "system_maintenance"}
-
-
 async def account_state(context: Context, caller: Caller, params: Params) -> object:
     return {"data": "Normal"}
 
@@ -173,15 +167,6 @@ METHODS = (
         always=True,
         cells=(),
         summary="Always empty: there is no margin trading.",
-    ),
-    Method(
-        name="wallet.system.status",
-        rest=("GET /sapi/v1/system/status",),
-        handler=system_status,
-        lenient=True,
-        always=True,
-        cells=(),
-        summary="Whether the exchange is in maintenance.",
     ),
     Method(
         name="wallet.account.status",
