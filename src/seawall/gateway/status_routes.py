@@ -20,8 +20,10 @@ STATUS_CALLS = (
     (
         f"GET {PATH}",
         "everybody",
-        "services, incidents, ways back with their gates, queues, history and the last signed"
-        " statement, with the moment that all of it is of; times in nanoseconds",
+        (
+            "services, incidents, ways back with their gates, queues, history and the last signed"
+            " statement, with the moment that all of it is of; times in nanoseconds"
+        ),
     ),
 )
 """Request, who asks, and what, for the reference."""

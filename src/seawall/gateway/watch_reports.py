@@ -28,9 +28,11 @@ WATCH_CALLS = (
     (
         f"POST {PATH}",
         "watchers",
-        "what one saw, signed with its Ed25519 key: `report` is JSON text, `signature` hexadecimal"
-        " over its bytes; 401 is not believed, 409 was taken before, 400 cannot be read or is of"
-        " another time",
+        (
+            "what one saw, signed with its Ed25519 key: `report` is JSON text, `signature`"
+            " hexadecimal over its bytes; 401 is not believed, 409 was taken before, 400 cannot be"
+            " read or is of another time"
+        ),
     ),
 )
 """Request, who asks, and what, for the reference."""
