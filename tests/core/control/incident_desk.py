@@ -193,6 +193,8 @@ class Desk:
         """Dependencies that watchers find otherwise than well."""
         self.failing: dict[str, bool] = {}
         """Gates that checkers measure to fail."""
+        self.unmeasured: dict[str, bool] = {}
+        """Gates that no checker looks at."""
         self.hot = 10**9
         self.queued = 10**6
         self.users = Health.OK
@@ -240,6 +242,7 @@ class Desk:
                 measured_ns=self.now,
             )
             for gate in MEASURED
+            if gate.value not in self.unmeasured
         ]
         readings += [
             c.GateReading(

@@ -29,7 +29,13 @@ def approve_stage(look: Look, command: ApproveStage) -> None:
         return
     plan.approvals[command.person] = command.role
     look.events.append(PlanChanged(plan))
-    facts = {"stage": command.stage.value, "role": command.role}
+    terms = ladder.next_terms(look, plan)
+    facts = {
+        "stage": command.stage.value,
+        "role": command.role,
+        "given": str(len(plan.approvals)),
+        "needed": str(terms.approvals if terms else 0),
+    }
     say_of_plan(look, plan, "approval_given", facts, person=command.person)
 
 

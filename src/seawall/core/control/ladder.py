@@ -184,7 +184,8 @@ def step_back(look: Look, plan: Plan, reason: str, gate: GateResult | None = Non
     look.events.append(SteppedBack(plan, gate, reason))
     facts = {"stage": last.stage.value, "reason": reason, "back_to": first.value}
     if gate is not None:
-        say_of_plan(look, plan, "gate_failed", {"gate": gate.gate, "value": gate.value})
+        failed = {"gate": gate.gate, "value": gate.value, "needs": gate.needs}
+        say_of_plan(look, plan, "gate_failed", failed)
         facts["gate"] = gate.gate
     say_of_plan(look, plan, "stepped_back", facts)
 

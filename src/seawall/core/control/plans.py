@@ -230,7 +230,8 @@ def _note_failures(look: Look, plan: Plan, known: dict[str, bool | None]) -> Non
             for update in incident.updates
         )
         if not said and gate.gate != GateName.DEPENDENCIES_HEALTHY:
-            say_of_plan(look, plan, "gate_failed", {"gate": gate.gate, "value": gate.value})
+            facts = {"gate": gate.gate, "value": gate.value, "needs": gate.needs}
+            say_of_plan(look, plan, "gate_failed", facts)
 
 
 # What people do

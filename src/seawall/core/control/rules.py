@@ -18,7 +18,7 @@ from seawall.model.control_commands import ObservePosture, OrderPosture
 from seawall.model.control_events import LeaseLapsed, ServicesDefined
 from seawall.model.control_rows import Incident, ServiceRow
 from seawall.model.events import CommandRejected
-from seawall.model.posture import Posture, Severity, service_kind
+from seawall.model.posture import Posture, ServiceKind, Severity, service_kind
 from seawall.model.rejections import Rejection
 from seawall.model.runbook import Move, Rule
 from seawall.model.watch_facts import Health
@@ -85,7 +85,8 @@ def _answer(
         services=[row.service for row, _ in moves],
         dependency=dependency,
     )
-    move_down(look, incident, moves, reason=f"{dependency} is {health.value}")
+    reason = f"{dependency} is {health.value}"
+    move_down(look, incident, moves, reason=reason, facts={"dependency": dependency})
     plans.make(look, incident, [row.service for row, _ in moves])
 
 
@@ -95,6 +96,7 @@ def move_down(
     moves: list[tuple[ServiceRow, Posture]],
     *,
     reason: str,
+    facts: dict[str, str],
     person: str = "",
 ) -> None:
     """Order services towards less, and say it once for all that move to the same posture."""
@@ -120,8 +122,8 @@ def move_down(
         look.events.append(event)
         said.setdefault(target, []).append(row.service)
     for posture, services in said.items():
-        facts = {"posture": posture.value, "reason": reason}
-        say(look, incident, "posture_changed", facts, services=services, person=person)
+        told = {"posture": posture.value, **facts}
+        say(look, incident, "posture_changed", told, services=services, person=person)
 
 
 def _lapsed(look: Look, event: LeaseLapsed) -> None:
@@ -136,7 +138,7 @@ def _lapsed(look: Look, event: LeaseLapsed) -> None:
     incident = begin_or_join(
         look, kind="lease_lapsed", severity=Severity.MAJOR, facts=facts, services=services
     )
-    move_down(look, incident, moves, reason="the control cell was silent")
+    move_down(look, incident, moves, reason="the control cell was silent", facts={})
     plans.make(look, incident, services)
 
 
@@ -182,7 +184,8 @@ def order(look: Look, command: OrderPosture) -> None:
         row = look.book.services[name]
         _take_from_plan(look, row, "a person ordered it")
         row.incident = incident.number
-    move_down(look, incident, found, reason=command.reason, person=command.person)
+    facts = {"reason": command.reason}
+    move_down(look, incident, found, reason=command.reason, facts=facts, person=command.person)
 
 
 def _led(look: Look, patterns: tuple[str, ...]) -> list[str]:
@@ -201,15 +204,17 @@ def observe(look: Look, command: ObservePosture) -> None:
         return
     kind = service_kind(row.service)
     if is_less(kind, row.posture, before):
-        _observed_less(look, row, command)
+        _observed_less(look, row, kind, command)
     elif is_less(kind, before, row.posture):
         # A person took it up himself, and answers for it.
         _take_from_plan(look, row, "a person moved it")
         row.incident = 0 if row.posture is Posture.OPEN else row.incident
 
 
-def _observed_less(look: Look, row: ServiceRow, command: ObservePosture) -> None:
+def _observed_less(look: Look, row: ServiceRow, kind: ServiceKind, command: ObservePosture) -> None:
     facts = {"service": row.service, "posture": row.posture.value, "reason": command.reason}
+    if kind is not ServiceKind.MARKET and "/" in row.service:
+        facts["asset"] = row.service.split("/")[1]
     if command.by not in NO_PERSON:
         _take_from_plan(look, row, "a person moved it")
         incident = begin(
