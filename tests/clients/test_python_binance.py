@@ -41,9 +41,21 @@ async def client(exchange: Exchange) -> AsyncIterator[AsyncClient]:
     await made.close_connection()
 
 
-def test_session(exchange: Exchange) -> None:
+@pytest.fixture
+def classic(exchange: Exchange) -> Iterator[Client]:
     account = exchange.open_account("classic")
-    client = Client(account.api_key, account.secret_key)
+    made = Client(account.api_key, account.secret_key)
+    made.ws_api.TIMEOUT = 1
+    yield made
+    # Its calls over WebSocket made a loop and a connection, and it closes neither.
+    made.loop.run_until_complete(made.ws_api.close())
+    made.loop.close()
+    asyncio.set_event_loop(None)
+    made.close_connection()
+
+
+def test_session(classic: Client) -> None:
+    client = classic
     assert abs(client.get_server_time()["serverTime"] - time.time() * 1000) < 60_000
     assert {each["symbol"] for each in client.get_exchange_info()["symbols"]} >= {SYMBOL, "LTCUSDT"}
     assert client.get_symbol_info(SYMBOL)["status"] == "TRADING"
