@@ -45,7 +45,7 @@ from seawall.node.repair import Chain, Found, Trace
 from seawall.node.repair_sources import lead_batch
 from seawall.node.topology_file import TopologyFile
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Wreck:

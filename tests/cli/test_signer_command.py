@@ -78,7 +78,7 @@ def test_made_and_run_by_the_command_line(tmp_path: Path, monkeypatch: pytest.Mo
         wallets=tuple(told["wallets"]), deposit_key=told["depositKey"]
     )
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert not Path("s/signer.sock").exists()
 

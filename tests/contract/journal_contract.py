@@ -195,9 +195,9 @@ class JournalContract:
         follower = asyncio.create_task(follow())
         for sequence in range(4, 20):
             await journal.append(sequence, 1, [b"x"])
-        await asyncio.wait_for(all_seen.wait(), 10)
+        await asyncio.wait_for(all_seen.wait(), 60)
         await journal.close()
-        await asyncio.wait_for(follower, 5)
+        await asyncio.wait_for(follower, 60)
         assert seen == list(range(2, 20))
 
     async def test_every_tail_gets_everything(self, journal: Journal) -> None:
@@ -209,7 +209,7 @@ class JournalContract:
             assert (await anext(tail))[0].sequence == 1
         for sequence in range(3, 13):
             await journal.append(sequence, 1, [b"%d" % sequence])
-        found = await asyncio.wait_for(asyncio.gather(*followers), 10)
+        found = await asyncio.wait_for(asyncio.gather(*followers), 60)
         assert [[entry.sequence for entry in entries] for entries in found] == [
             list(range(1, 13)),
             list(range(1, 13)),
@@ -246,7 +246,7 @@ class SharedJournalContract(JournalContract):
         follower = asyncio.create_task(_collect(journal, 1, 9))
         for _ in range(4):
             await engine.intrude(2, [b"theirs", b"theirs too"])
-        entries = await asyncio.wait_for(follower, 10)
+        entries = await asyncio.wait_for(follower, 60)
         assert [entry.sequence for entry in entries] == list(range(1, 10))
         assert [entry.epoch for entry in entries] == [1] + [2] * 8
         assert entries == await journal.read(1, 99)

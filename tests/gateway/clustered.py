@@ -61,7 +61,7 @@ class Clustered:
         server = GatewayServer(app)
         await server.start()
         stack.push_async_callback(server.stop)
-        client = httpx.AsyncClient(base_url=server.url, timeout=30)
+        client = httpx.AsyncClient(base_url=server.url, timeout=60)
         stack.push_async_callback(client.aclose)
         exchange = Exchange(node, app, RunningClock(), client)
         self.places[name] = Place(name, exchange, server)

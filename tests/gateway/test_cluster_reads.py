@@ -14,7 +14,7 @@ from tests.gateway.test_clients import Venue, ccxt_client
 from seawall.model.commands import ListAsset
 from seawall.model.ids import SPOT
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 TERMS: dict[str, Any] = {
     "side": "BUY",
     "type": "LIMIT",

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from seawall.model.ids import SPOT
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 ROUNDS = 24
 TRADE, AGG, DEPTH = "btcusdt@trade", "btcusdt@aggTrade", "btcusdt@depth@100ms"
 

@@ -47,7 +47,7 @@ async def exchange_bytes(port: int, *parts: bytes) -> bytes:
         writer.write(part)
         await writer.drain()
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionResetError:
         return b""
     finally:
@@ -142,7 +142,7 @@ async def test_answers_wait_for_no_acknowledgement(tmp_path: Path) -> None:
     async with listening(tmp_path) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not server._server.server_state.connections:  # noqa: ASYNC110  (it tells nobody)
                     await asyncio.sleep(0.01)
             (connection,) = server._server.server_state.connections

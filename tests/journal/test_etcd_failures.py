@@ -56,7 +56,7 @@ class Store:
         self.clients: list[EtcdClient] = []
 
     async def journal(
-        self, nearest: EtcdMember | None = None, *, only: bool = False, answer_s: float = 20.0
+        self, nearest: EtcdMember | None = None, *, only: bool = False, answer_s: float = 60.0
     ) -> EtcdJournal:
         """Open a journal whose client asks `nearest` first, or nobody else."""
         endpoints = [member.client for member in self.cluster.members]
@@ -140,7 +140,7 @@ async def test_the_leaders_end_during_appends_loses_and_doubles_nothing(
     await writer.journal.append(len(writer.acknowledged) + 1, 1, [b"last"])
     written = [*writer.acknowledged, b"last"]
     assert await whole(reader) == written
-    await asyncio.wait_for(caught_up.wait(), 10)
+    await asyncio.wait_for(caught_up.wait(), 60)
     await reader.close()
     await following
     assert followed == written
@@ -151,8 +151,8 @@ async def test_an_append_that_is_carried_out_after_its_time_is_found_again(
 ) -> None:
     """The member takes the request in, sleeps past the deadline, and then does as it was told."""
     member = (await cluster.followers())[0]
-    journal = await store.journal(member, only=True, answer_s=0.3)
-    await journal.append(1, 1, [b"before"])
+    journal = await store.journal(member, only=True, answer_s=1.0)
+    await until_known(journal, 1, 1, [b"before"])
     for sequence in range(2, 5):
         member.pause()
         with pytest.raises(JournalUnknownError):
@@ -177,9 +177,9 @@ async def test_an_unanswered_append_that_another_overtook_is_a_conflict(
     cluster: EtcdCluster, store: Store
 ) -> None:
     member = (await cluster.followers())[0]
-    slow = await store.journal(member, only=True, answer_s=0.3)
+    slow = await store.journal(member, only=True, answer_s=1.0)
     quick = await store.journal(await cluster.leader())
-    await slow.append(1, 1, [b"a"])
+    await until_known(slow, 1, 1, [b"a"])
     member.pause()
     with pytest.raises(JournalUnknownError):
         await slow.append(2, 1, [b"mine"])
@@ -195,7 +195,7 @@ async def test_the_same_words_by_two_writers_are_two_appends(
 ) -> None:
     """Two nodes that would lead write alike; whoever is in doubt must not take the other's."""
     member = (await cluster.followers())[0]
-    slow = await store.journal(member, only=True, answer_s=0.3)
+    slow = await store.journal(member, only=True, answer_s=1.0)
     quick = await store.journal(await cluster.leader())
     member.pause()
     with pytest.raises(JournalUnknownError):
@@ -234,7 +234,7 @@ async def test_a_tail_outlives_its_member(cluster: EtcdCluster, store: Store, fa
     writer.enough.set()
     await writing
     await writer.journal.append(len(writer.acknowledged) + 1, 1, [b"last"])
-    await asyncio.wait_for(following, 20)
+    await asyncio.wait_for(following, 60)
     assert found == list(range(1, len(writer.acknowledged) + 2))
 
 

@@ -72,6 +72,6 @@ async def test_a_replaced_certificate_is_taken_up_in_use(
         await journal.head()
     stranger.certificate.write_bytes(own.certificate.read_bytes())
     stranger.key.write_bytes(own.key.read_bytes())
-    head = await asyncio.wait_for(journal.append(1, 1, [b"a"]), 10)
+    head = await asyncio.wait_for(journal.append(1, 1, [b"a"]), 60)
     assert head.sequence == 1
     await client.close()

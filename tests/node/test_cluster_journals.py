@@ -22,7 +22,7 @@ from seawall.model.trading import OrderType, Side, TimeInForce
 from seawall.node.errors import NodeError
 from seawall.node.node import Node
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @pytest.fixture

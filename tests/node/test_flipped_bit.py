@@ -19,7 +19,7 @@ from seawall.node.errors import NodeError, UnavailableError
 from seawall.node.node import Node
 
 BTCUSDT = Symbol("BTCUSDT")
-PATIENCE_S = 30
+PATIENCE_S = 60
 SNAPSHOT_ENTRIES = 15
 """Between two checkpoints, so that what is wrong is written down before it is found."""
 

@@ -27,7 +27,7 @@ from seawall.node.peer_messages import (
 HOST = "127.0.0.1"
 NAMES = ("amber", "blue")
 MESSAGE = AskLead(cell="spot")
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture

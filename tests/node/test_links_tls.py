@@ -15,7 +15,7 @@ from seawall.model.topology import EtcdPlace, NodePlace, Provider, Topology, spl
 from seawall.node.links import Links, LinkTls
 from seawall.node.peer_messages import PROTOCOL, AskLead, Hello, Message, encode_message
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 NAMES = ("amber", "blue")
 MESSAGE = AskLead(cell="spot")
 

@@ -27,7 +27,7 @@ CLOUDS: Final = {
 }  # fmt: skip
 STORES: Final = {"obstore", "fsspec", "s3fs", "gcsfs", "adlfs", "minio"}
 MAY_STORE: Final = {"journal/archive.py"}
-PATIENCE_S: Final = 30
+PATIENCE_S: Final = 60
 
 
 def _imports(file: Path) -> Iterator[str]:

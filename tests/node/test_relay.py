@@ -315,4 +315,4 @@ async def test_house_accounts_cannot_be_emptied(tmp_path: Path, bad: int) -> Non
     command = RequestTransfer(user_id=UserId(bad), target=FUNDING, asset=AssetCode("BTC"), atoms=1)
     answer = (await node.submit_spot(command)).answer
     assert answer is not None
-    await asyncio.wait_for(node.close(), 20)
+    await asyncio.wait_for(node.close(), 60)

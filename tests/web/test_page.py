@@ -32,7 +32,7 @@ ARGUMENTS = [
 ]
 PLAIN = Path(site.__file__).parent / "plain"
 SOME = re.compile("^[1-9]")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 CUT_OFF_MS = 1_778_113_213_000
 expect.set_options(timeout=PATIENCE_MS)
 

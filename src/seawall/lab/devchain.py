@@ -22,7 +22,7 @@ from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.address import to_checksum_address
 
 HOST: Final = "127.0.0.1"
-START_S: Final = 20.0
+START_S: Final = 60.0
 PLACES: Final = (
     Path("build/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"),
     Path(__file__).parents[3] / "build/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil",
