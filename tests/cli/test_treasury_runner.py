@@ -110,7 +110,7 @@ async def test_the_exchanges_own_wallets_are_nobodys_payee(place: Place) -> None
     await running.stop()
 
 
-async def test_users_are_told_when_fees_make_payments_wait(
+async def test_users_are_told_when_fees_or_the_signers_lease_make_payments_wait(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = runner.Treasuries(place.node, [place.plan], place.folder / "notes")
@@ -123,6 +123,8 @@ async def test_users_are_told_when_fees_make_payments_wait(
     assert running.waits("ETH") == ""
     monkeypatch.setattr(NetworkTreasury, "dear", True)
     assert running.waits("ETH") == runner.FEES_HIGH
+    monkeypatch.setattr(NetworkTreasury, "unleased", True)
+    assert running.waits("ETH") == runner.UNLEASED
     await running.stop()
 
 

@@ -27,6 +27,7 @@ vault holds, so every asset sums to zero, and a wrong sum is a broken invariant,
 | `model/funding_commands.py`, `funding_events.py` | what is asked, and what happened |
 | `core/funding.py` | the one dispatch |
 | `core/withdrawals.py`, `slots.py`, `withdrawal_queue.py` | money going out |
+| `core/lease.py`, `stage_limits.py`, `canaries.py` | what incident control orders |
 | `core/deposits.py` | money coming in |
 | `core/vaults.py` | the exchange's own wallets, and reconciliation |
 | `core/top_ups.py` | what the hot wallets lack |
@@ -52,7 +53,8 @@ A withdrawal that has not arrived always says why:
 WAITS = {
     Wait.APPROVAL: "above the threshold; two different people must pass it",
     Wait.PAUSED: "the asset's withdrawals are paused on this network; the reason is told",
-    Wait.LIMITED: "larger than what passes while the service is limited; it keeps its place",
+    Wait.LEASE: "incident control has not said within seconds that withdrawals may run",
+    Wait.LIMITED: "it does not fit what the limited service pays now; it keeps its place",
     Wait.TURN: "first come, first served, for each asset and network",
     Wait.HOT_WALLET: "the hot wallet would fall below its floor; cold storage is asked to send",
     Wait.SIGNING: "its turn has come",
@@ -88,6 +90,40 @@ more.
 not final. The core compares with its vaults. A difference of one atom pauses that asset's
 withdrawals on that network, with the figure as the reason; only a person opens them again. Figures
 that were taken while a vault changed are refused (`wrong_state`), not guessed right.
+
+## Orders of incident control
+
+An order has a number. Each service, and transfers as a whole, remember the last that they applied:
+one below is refused (`stale_order`), the same again answers with nothing changed, so an order may
+come late or twice. What people and reconciliation do has no number, and leaves control's standing.
+
+**The lease.** `GrantLease` lets withdrawals be prepared until the journal's time passes its end.
+Its number only rises, and it ends at most 15 s after the entry that takes it, so a granter whose
+clock or honesty is off cannot open withdrawals for long; one that ends earlier takes the rest back.
+From the first one on, a journal without a living lease prepares no withdrawal and takes none in
+(`lease_run_out`). Granted for 4 s each second, it ends withdrawals within 5 s of whatever befalls
+control, its watchers, or the network between. What needs none:
+
+- a replacement of bytes that are journaled: it spends the same slots for the same payee and amount,
+  so the chain can still pay once at most, and a stuck payment is no reason to keep a user waiting;
+- following what was sent: broadcast, settling, returning;
+- cancels, deposits, and what moves between the exchange's own wallets.
+
+**Stages.** While a service is limited, an order may bound each withdrawal (else the listing's
+`limited_max`), each user, and all users together, counted over what was prepared since that order;
+what is returned unpaid still counts. The sums begin anew whenever the service is set. The queue is
+first come, first served among those that fit: whoever does not fit now (too large, the user's share
+or the stage's total used up) keeps the place and lets others pass, and is first again in a wider
+stage. A request above the largest single withdrawal is refused while the service is limited.
+
+**Transfers.** Paused, none begins in that cell (`transfers_paused`); what is under way arrives, or
+comes back.
+
+**Canaries.** `OrderCanary` wants a payment to ourselves, as much as the smallest withdrawal pays: from
+the hot wallet through signer and chain to the first cold address, as the vault move `canary/KEY`. A
+key takes effect once. Its row follows the move (`wanted`, `sent`, `settled`, `failed`); while
+it cannot be paid (no cold address, hot wallet too low, fees too high) the row says so and it is
+tried again; a newer one for the same asset and network takes the place of one that is not signed.
 """
 
 

@@ -78,9 +78,15 @@ class Signer:
     def __init__(self, plan: NetworkPlan) -> None:
         self._plan = plan
         self._client: SignerClient | None = None
+        self._lock = asyncio.Lock()
+        """One at a time: what fails closes the connection that the next would be using."""
         self.silent_since_s: float | None = None
 
     async def ask(self, request: Request) -> Answer:
+        async with self._lock:
+            return await self._ask(request)
+
+    async def _ask(self, request: Request) -> Answer:
         try:
             if self._client is None:
                 # Read each time anew: a signer that was set up again may have made another one.

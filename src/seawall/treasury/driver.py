@@ -117,8 +117,10 @@ class NetworkTreasury:
                     await self.step()
                 except (UnknownError, NodeError) as error:
                     _log.warning("treasury.waits", network=self._network, why=str(error))
+                # Not `wait_for`: woken and canceled at once, it would forget that it was canceled.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await self._wake.wait()
         finally:
             lease.cancel()
             await asyncio.gather(lease, return_exceptions=True)

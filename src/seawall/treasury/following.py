@@ -227,8 +227,9 @@ def first_in_turn(state: FundingState, listing: ListingState) -> Withdrawal | No
 def in_turn(state: FundingState, listing: ListingState, most: int, gas: int) -> list[Withdrawal]:
     """Return those of a queue that may be prepared now, one after the other.
 
-    What does not fit a limited stage, with those before it counted, lets others pass.  Only the first may take the last of the hot wallet: for the others there must be room for their
-    amounts and, in native atoms, for `gas` each.
+    What does not fit a limited stage, with those before it counted, lets others pass.  Only the
+    first may take the last of the hot wallet: for the others there must be room for their amounts
+    and, in native atoms, for `gas` each.
     """
     first = first_in_turn(state, listing)
     if first is None:
