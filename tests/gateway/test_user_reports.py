@@ -13,7 +13,7 @@ from tests.gateway.exchange import Exchange, User
 from seawall.gateway.report_counts import ReportCounts, Reporters
 from seawall.gateway.report_page import ARABIC, ENGLISH
 from seawall.gateway.sealing import Sealer
-from seawall.model.user_reports import ReportSummary, Topic
+from seawall.model.user_reports import SUMMARY_REPORTS, ReportSummary, Topic
 
 AT = "/seawall/v1/user-reports"
 SECOND_NS = 1_000_000_000
@@ -237,6 +237,21 @@ def test_a_flood_of_addresses_is_bounded_and_said(monkeypatch: pytest.MonkeyPatc
     assert found.reports is not None
     assert len(found.reports) == 100
     assert found.topics[list(Topic).index(Topic.TRADING)].hours[0] == 500
+
+
+def test_a_flood_on_one_topic_hides_no_other() -> None:
+    counts = ReportCounts(0)
+    counts.add(Topic.WITHDRAWALS, Reporters(name, 7, "192.0.2.1"), 1)
+    for each in range(SUMMARY_REPORTS + 10):
+        counts.add(Topic.CANCELS, Reporters(name, each + 1, f"flood-{each}"), 2 + each)
+    found = counts.summary("amber", SUMMARY_REPORTS, reports=True)
+    assert found.cut
+    assert found.reports is not None
+    assert len(found.reports) <= SUMMARY_REPORTS
+    assert [each.reporter for each in found.reports if each.topic is Topic.WITHDRAWALS] == [
+        "user|7"
+    ]
+    assert found.reports[-1].reporter == f"user|{SUMMARY_REPORTS + 10}"
 
 
 async def test_the_routes_take_only_their_verbs(exchange: Exchange) -> None:

@@ -311,6 +311,34 @@ def test_an_hour_of_the_week_is_learned_apart_from_the_others() -> None:
     assert baseline.per_hour(21) < 8
 
 
+# Time that passes
+
+
+def test_a_month_away_is_stepped_over_and_teaches_nothing(saved: bytes) -> None:
+    reports = UserReports(nodes=("amber",), saved=saved)
+    before = [each.baseline.seen_hours for each in reports._topics.values()]
+    start_ns = START_NS + (15 * 1_440 + 30) * MINUTE_NS
+    reports.on_report(Topic.TRADING, "eve", start_ns)
+    reports.on_told("amber", start_ns, since_ns=START_NS)
+    back_ns = start_ns + 30 * 24 * HOUR_NS
+    reports.on_told("amber", back_ns, since_ns=back_ns)
+    assert set(healths(reports, back_ns).values()) == {Health.OK}
+    after = [each.baseline.seen_hours for each in reports._topics.values()]
+    assert after == before
+    # A clock that went back closes nothing, and nothing twice.
+    reports.on_told("amber", start_ns, since_ns=START_NS)
+    assert [each.baseline.seen_hours for each in reports._topics.values()] == before
+
+
+def test_a_flood_of_reporters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seawall.watch.user_reports.REPORTERS_MOST", 50)
+    reports = UserReports(nodes=("amber",))
+    for each in range(500):
+        reports.on_report(Topic.TRADING, f"u{each}", START_NS + each)
+    assert healths(reports, START_NS + 500)[Topic.TRADING] is Health.DOWN
+    assert len(reports._topics[Topic.TRADING]._reporters) == 50
+
+
 # A restart
 
 

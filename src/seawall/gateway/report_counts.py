@@ -8,6 +8,7 @@ behind one address count each.
 from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import islice
 from typing import Final
 
 from seawall.model.user_reports import (
@@ -22,6 +23,7 @@ from seawall.model.user_reports import (
 
 REPORTERS_MOST: Final = 50_000
 """Reporters remembered per topic; past these the oldest is forgotten."""
+_LISTED_MOST: Final = SUMMARY_REPORTS // len(Topic)
 _SECOND_NS: Final = 1_000_000_000
 _HOUR_NS: Final = 3_600 * _SECOND_NS
 _ADDRESS_BITS: Final = 64
@@ -64,19 +66,22 @@ class ReportCounts:
                     topic=topic, last_window=len(counts.listed), hours=counts.by_hour(now_ns)
                 )
             )
-            listed += [
-                CountedReport(topic=topic, reporter=reporter, time=at_ns // 1_000_000)
-                for reporter, at_ns in counts.listed.items()
-            ]
-            cut = cut or counts.overflowed
+            cut = cut or counts.overflowed or len(counts.listed) > _LISTED_MOST
+            if reports:
+                # Each topic has its share: a flood on one hides nothing of another.
+                newest = list(islice(reversed(counts.listed.items()), _LISTED_MOST))
+                listed += [
+                    CountedReport(topic=topic, reporter=reporter, time=at_ns // 1_000_000)
+                    for reporter, at_ns in reversed(newest)
+                ]
         return ReportSummary(
             node=node,
             now=now_ns // 1_000_000,
             since=self.since_ns // 1_000_000,
             window_seconds=self._window_ns // _SECOND_NS,
             topics=tuple(topics),
-            reports=tuple(listed[-SUMMARY_REPORTS:]) if reports else None,
-            cut=cut or len(listed) > SUMMARY_REPORTS,
+            reports=tuple(listed) if reports else None,
+            cut=cut,
         )
 
 

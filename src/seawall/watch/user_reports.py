@@ -18,6 +18,7 @@ tells of was not seen: it neither raises the sum nor lowers it, and is not learn
 """
 
 import math
+from collections import OrderedDict
 from typing import Final
 
 import msgspec
@@ -99,17 +100,19 @@ class _TopicWatch:
             state.scatter_hours,
         )
         self._cusum = Cusum(terms.cusum, state.total)
+        # A plain dict is slow to find its first key again once many before it are gone.
+        self._reporters = OrderedDict(state.reporters)
 
     def count(self, reporter: str, at_ns: int, closed_minute: int) -> bool:
         """Count a report; False if the reporter was counted within the window."""
         state = self.state
-        last_ns = state.reporters.get(reporter)
+        last_ns = self._reporters.get(reporter)
         if last_ns is not None and abs(at_ns - last_ns) < self._window_ns:
             return False
-        state.reporters.pop(reporter, None)
-        if len(state.reporters) >= REPORTERS_MOST:
-            del state.reporters[next(iter(state.reporters))]
-        state.reporters[reporter] = at_ns
+        self._reporters.pop(reporter, None)
+        if len(self._reporters) >= REPORTERS_MOST:
+            self._reporters.popitem(last=False)
+        self._reporters[reporter] = at_ns
         # A report of a minute that is closed came late: it is counted in the first that is not.
         minute = max(at_ns // MINUTE_NS, closed_minute + 1)
         state.minutes[minute] = state.minutes.get(minute, 0) + 1
@@ -148,12 +151,18 @@ class _TopicWatch:
 
     def forget(self, now_ns: int) -> None:
         """Forget the oldest reporters.  Twice the window, since gateways' clocks differ."""
-        reporters = self.state.reporters
+        reporters = self._reporters
         while reporters:
             first = next(iter(reporters))
             if now_ns - reporters[first] < 2 * self._window_ns:
                 return
             del reporters[first]
+
+    def skip(self, until_minute: int) -> None:
+        """Step over a long time without summaries; an hour that was begun is not learned."""
+        state = self.state
+        state.minutes = {at: count for at, count in state.minutes.items() if at >= until_minute}
+        state.hour_reports, state.hour_minutes, state.hour_alarm = 0, 0, False
 
     def look(self, now_ns: int, closed_minute: int) -> float:
         """Return the sum with the minutes that are still open; it may raise the alarm at once."""
@@ -191,6 +200,7 @@ class _TopicWatch:
 
     def kept(self) -> TopicState:
         state = self.state
+        state.reporters = dict(self._reporters)
         state.baseline_reports = tuple(self.baseline.reports)
         state.baseline_hours = tuple(self.baseline.hours)
         state.scatter = self.baseline.scatter
@@ -243,6 +253,9 @@ class UserReports:
         last = now_ns // MINUTE_NS - 1
         # What nobody told of before that was not seen; an hour that ended in it is still learned.
         first = max(self._closed_minute + 1, last - _GAP_MINUTES)
+        if first > self._closed_minute + 1:
+            for each in self._topics.values():
+                each.skip(first)
         for minute in range(first, last + 1):
             for each in self._topics.values():
                 each.close(minute, seen=minute * MINUTE_NS >= seen_ns)
