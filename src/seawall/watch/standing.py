@@ -2,8 +2,8 @@
 
 What a thing says of itself counts at once.  Where no fit answer comes, suspicion grows with the
 silence, also while a look still waits: what was known stays until it is likely wrong, then it is
-degraded, then down.  So a slow answer is an answer, and only silence is not.  A look that could not
-be made, or none at all, is unknown.
+unknown, then down.  So a slow answer is an answer, and only silence is not.  A look that could not
+be made, or none at all, is unknown too.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from seawall.watch.accrual import Accrual, AccrualTerms, Latencies
 from seawall.watch.probes.outcome import Outcome
 
 SECOND_NS: Final = 1_000_000_000
-SUSPECT_PHI: Final = 3.0
+SUSPECT_PHI: Final = 5.0
 DOWN_PHI: Final = 8.0
 MISSES: Final = 3
 FLOOR_SHARE: Final = 4
@@ -154,6 +154,6 @@ class Standing:
             return Judged(health=Health.UNKNOWN, detail=f"not answered yet: {told}")
         if phi >= SUSPECT_PHI:
             detail = f"{told}, for {silence_s:.1f} s"
-            return Judged(health=Health.DEGRADED, detail=detail, phi=phi, silent_ns=silent_ns)
+            return Judged(health=Health.UNKNOWN, detail=detail, phi=phi)
         detail = f"{self._good.detail}; then {told}"
         return Judged(health=self._good.health, detail=detail, phi=phi)

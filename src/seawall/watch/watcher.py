@@ -15,7 +15,7 @@ from seawall.model.signals import Signal, SignalKind, WatchReport
 from seawall.model.watch_facts import TROUBLE, Health, Reading, gravest
 from seawall.watch import clocks
 from seawall.watch.accrual import Latencies
-from seawall.watch.probes.outcome import CellLook, Outcome, failed, shortened
+from seawall.watch.probes.outcome import DETAIL_CHARS, CellLook, Outcome, failed, shortened
 from seawall.watch.probes.outcome import answered as well
 from seawall.watch.standing import SECOND_NS, Aim, Judged, Standing
 
@@ -248,8 +248,10 @@ def _signal(name: str, kind: SignalKind, facets: Sequence[tuple[str, Judged]]) -
         for facet, each in facets
         if each.health is health
     ]
+    # Of what is well, the first is told; of trouble, everything.
+    detail = told[0] if health is Health.OK else "; ".join(told)
     return Signal(
-        dependency=name, kind=kind, health=health, detail=shortened("; ".join(told)),
+        dependency=name, kind=kind, health=health, detail=detail[:DETAIL_CHARS],
         suspicion_milli=int(1000 * max(each.phi for _, each in facets)),
         latency_us=next((each.latency_ns // 1000 for _, each in facets if each.latency_ns), 0),
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """The public API as a customer sees it: of a real gateway, and of servers that lie like one."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,6 +25,7 @@ from seawall.watch.probes.public_api import (
     NoKeyError,
     PublicApi,
     SignInProbe,
+    Told,
     read_key,
 )
 from seawall.watch.probes.trading import TradingProbe
@@ -76,6 +78,16 @@ async def told(api: PublicApi, make: Callable[[PublicApi], Probe]) -> Outcome:
         return await looked(make(api), timeout_s=30)
     finally:
         await api.close()
+
+
+class StubbornApi(PublicApi):
+    """Asks the first address first each time, although it never answers."""
+
+    async def signed(
+        self, method: str, path: str, params: Mapping[str, str], command_id: str = ""
+    ) -> Told:
+        self._at = 0
+        return await super().signed(method, path, params, command_id)
 
 
 def trading(api: PublicApi) -> Probe:
@@ -165,6 +177,34 @@ async def test_the_next_address_is_asked_when_one_is_gone(market: Market) -> Non
         assert kind(outcome) == "ok", outcome
         alone = await ask(busy, trading, market.key, gone)
     assert (kind(alone), alone.detail) == ("no answer", "refused: -1001 nobody leads")
+
+
+async def test_an_order_is_placed_and_canceled_once_though_an_answer_is_lost(
+    market: Market,
+) -> None:
+    """The first gateway carries everything out, and its answers never arrive."""
+    carried: list[str] = []
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        method, target, _ = head.split(" ", 2)
+        names = {line.split(": ")[0].lower(): line.split(": ")[1] for line in head.split("\r\n")
+                 if ": " in line}  # fmt: skip
+        if "/api/v3/order" in target:
+            asker = Asker(market.url)
+            sent = {name: names[name] for name in ("x-mbx-apikey", "x-seawall-command-id")}
+            carried.append(str((await asker.ask(method, target, headers=sent)).status))
+            await asker.close()
+        writer.close()
+
+    server = await asyncio.start_server(forward, "127.0.0.1", 0)
+    losing = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    # It asks the one that answered last; so each time the losing one is to be first again.
+    stubborn = StubbornApi([losing, market.url], key=market.key, answer_s=5)
+    outcome = await told(stubborn, trading)
+    server.close()
+    assert (kind(outcome), carried) == ("ok", ["200", "200"]), outcome
+    assert await market.open_orders() == []
 
 
 async def test_prices_are_compared_with_those_elsewhere(market: Market) -> None:

@@ -126,8 +126,8 @@ def _of_rpc(error: "grpc.aio.AioRpcError") -> Outcome:
         return failed(f"it answers with {error.code().name}", reached=True)
     if "Connection refused" in text:
         return failed("it refuses the connection", reached=True)
-    if "unreachable" in text.lower() and "Network" in text:
+    if "Network is unreachable" in text:
         return unable("this machine cannot ask: no network leads there")
-    if any(word in text for word in ("handshake", "SSL", "CERTIFICATE", "certificate")):
+    if any(word in text for word in ("CERTIFICATE", "SSL_ERROR_SSL", "WRONG_VERSION")):
         return failed("it speaks no TLS that we understand", reached=True)
-    return failed("no connection", reached="reset" in text.lower() or "closed" in text.lower())
+    return failed("no connection", reached="Connection reset" in text)

@@ -22,6 +22,7 @@ from seawall.watch.probes.outcome import Outcome, answered, failed, unable
 
 AS_OF_STALE: Final = "x-seawall-stale"
 KEY_HEADER: Final = "X-MBX-APIKEY"
+COMMAND_ID: Final = "X-Seawall-Command-Id"
 OURS: Final = {
     -1002: "the key may not do this",
     -1021: "this machine's clock differs too much",
@@ -111,14 +112,19 @@ class PublicApi:
         """Ask what anybody may; raise NoAnswerError or RefusedError."""
         return await self._ask("GET", f"{path}?{urlencode(params)}", {})
 
-    async def signed(self, method: str, path: str, params: Mapping[str, str]) -> Told:
-        """Ask as the probe's user."""
+    async def signed(
+        self, method: str, path: str, params: Mapping[str, str], command_id: str = ""
+    ) -> Told:
+        """Ask as the probe's user; what has a `command_id` happens once, however often asked."""
         if self.key is None:
             raise NoAnswerError(unable("this watcher has no key"))
         stamped = {**params, "timestamp": str(self._wall_ns() // 1_000_000), "recvWindow": "10000"}
         query = urlencode(stamped)
         target = f"{path}?{query}&signature={self.key.sign(query)}"
-        return await self._ask(method, target, {KEY_HEADER: self.key.key})
+        headers = {KEY_HEADER: self.key.key}
+        if command_id:
+            headers[COMMAND_ID] = command_id
+        return await self._ask(method, target, headers)
 
     async def _ask(self, method: str, target: str, headers: Mapping[str, str]) -> Told:
         """Ask the one that answered last, then the others."""

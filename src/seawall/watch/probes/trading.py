@@ -4,6 +4,8 @@ The order only makes, a tenth below the best bid, and as small as the market tak
 is closed on purpose, and says so, is well: or nothing that was halted could ever be opened again.
 """
 
+import time
+from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -41,8 +43,16 @@ class Rules(Struct, frozen=True, kw_only=True):
 class TradingProbe:
     """One market.  Without a key only its quotes are looked at."""
 
-    def __init__(self, api: PublicApi, symbol: str, name: str) -> None:
-        """`name` is the watcher's: other watchers' orders are left alone."""
+    def __init__(
+        self,
+        api: PublicApi,
+        symbol: str,
+        name: str,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Take the watcher's name: other watchers' orders are left alone."""
+        self._wall_ns = wall_ns
         self._api = api
         self._symbol = symbol
         self._prefix = f"{PREFIX}-{name}-"[:28]
@@ -105,6 +115,7 @@ class TradingProbe:
 
     async def _place(self, price: Decimal, size: Decimal) -> Told:
         self._number += 1
+        client_id = f"{self._prefix}{self._number % 10_000_000}"
         return await self._api.signed(
             "POST",
             "/api/v3/order",
@@ -114,9 +125,14 @@ class TradingProbe:
                 "type": "LIMIT_MAKER",
                 "price": f"{price:f}",
                 "quantity": f"{size:f}",
-                "newClientOrderId": f"{self._prefix}{self._number % 10_000_000}",
+                "newClientOrderId": client_id,
             },
+            self._command_id(),
         )
+
+    def _command_id(self) -> str:
+        """Return an id for one command, which a gateway that is asked again does not do twice."""
+        return f"{self._prefix}{self._wall_ns()}"
 
     async def _cancel(self, client_id: str) -> Told:
         try:
@@ -124,6 +140,7 @@ class TradingProbe:
                 "DELETE",
                 "/api/v3/order",
                 {"symbol": self._symbol, "origClientOrderId": client_id},
+                self._command_id(),
             )
         except RefusedError as error:
             if error.status >= 500:
