@@ -119,7 +119,7 @@ stage. A request above the largest single withdrawal is refused while the servic
 **Transfers.** Paused, none begins in that cell (`transfers_paused`); what is under way arrives, or
 comes back.
 
-**Canaries.** `OrderCanary` wants a payment to ourselves, as much as the smallest withdrawal pays: from
+**Canaries.** `OrderCanary` wants a payment to ourselves, of what the smallest withdrawal pays, from
 the hot wallet through signer and chain to the first cold address, as the vault move `canary/KEY`. A
 key takes effect once. Its row follows the move (`wanted`, `sent`, `settled`, `failed`); while
 it cannot be paid (no cold address, hot wallet too low, fees too high) the row says so and it is
