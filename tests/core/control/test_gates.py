@@ -12,6 +12,9 @@ from seawall.model.rejections import Rejection
 from seawall.model.runbook import GateName
 from seawall.model.watch_facts import Health
 
+FRESH_S = 30
+"""Of the desk's runbook."""
+
 
 def rejection(events: list[Event]) -> Rejection | None:
     first = events[0] if events else None
@@ -113,6 +116,31 @@ def test_only_this_plans_payment_settles_its_canary() -> None:
     measured(desk, GateName.CANARY_SETTLED, f"payment {key} is final", scope=ETH)
     assert desk.row(ETH).stage is Stage.LIMITED
     assert not desk.row(ETH).canary
+
+
+def test_a_settled_canary_stays_settled_while_the_rest_takes_its_time() -> None:
+    desk = paused()
+    desk.failing[GateName.CANARY_SETTLED.value] = True
+    desk.unmeasured[GateName.CHAIN_RECONCILED.value] = True
+    until_verified(desk)
+    key = desk.row(ETH).canary
+    measured(desk, GateName.CANARY_SETTLED, f"payment {key} is final", scope=ETH)
+    desk.seconds(FRESH_S + 5)
+    assert desk.row(ETH).stage is Stage.CANARY
+    measured(desk, GateName.CHAIN_RECONCILED, "again", scope=ETH)
+    desk.second()
+    assert desk.row(ETH).stage is Stage.LIMITED, "long ago settled is settled"
+
+
+def until_verified(desk: Desk) -> None:
+    """Lead withdrawals to their canary, with chain and ledger compared at each step."""
+    for _ in range(60):
+        if desk.row(ETH).stage is Stage.CANARY:
+            return
+        measured(desk, GateName.CHAIN_RECONCILED, "equal", scope=ETH)
+        desk.second()
+    message = "never a canary"
+    raise AssertionError(message)
 
 
 def test_last_weeks_proof_opens_nothing() -> None:
