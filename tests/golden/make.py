@@ -10,8 +10,8 @@ from msgspec import json
 from tests.core.flow import Flow, opening
 from tests.golden.control_flow import ControlFlow
 from tests.golden.control_flow import opening as control_opening
-from tests.golden.funding_flow import FundingFlow
 from tests.golden.funding_flow import opening as funding_opening
+from tests.golden.orders_flow import OrdersFlow, spot_order
 from tests.golden.replaying import CELLS, Line, replay
 
 from seawall.core.control.machine import commit_control
@@ -71,6 +71,8 @@ def spot_lines() -> list[Line]:
             command = ahead.pop(0)
         elif flow.prng.chance(1, 25):
             command = _message(flow.prng, state)
+        elif flow.prng.chance(1, 40):
+            command = spot_order(flow.prng, state)
         else:
             command = flow.next()
         record = SpotRecord(at_ns=at_ns, command=command, command_id=command_id)
@@ -160,7 +162,7 @@ def _identity_command(prng: Prng, state: IdentityState) -> IdentityCommand:
 def funding_lines() -> list[Line]:
     """Return some days of the funding cell: money comes in, waits, goes out, and is counted."""
     state = FundingState()
-    flow = FundingFlow(SEED, state)
+    flow = OrdersFlow(SEED, state)
     ahead = funding_opening()
     found: list[Line] = []
     at_ns = START_NS
