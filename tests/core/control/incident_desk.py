@@ -203,6 +203,7 @@ class Desk:
         self.play(Lead(epoch=Epoch(1), node="amber"))
         self.play(c.DefineServices(services=self.services))
         self.play(c.AdoptRunbook(text=RUNBOOK, person="ann"))
+        assert self.state.book.runbook_person == "ann", "the runbook is in force"
         for place, watcher in enumerate(WATCHERS):
             key = f"{place:064x}"
             self.play(c.RegisterWatcher(watcher=watcher, provider=watcher, key=key, person="ann"))

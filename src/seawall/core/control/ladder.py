@@ -176,9 +176,7 @@ def step_back(look: Look, plan: Plan, reason: str, gate: GateResult | None = Non
     plan.gates = []
     plan.approvals = {}
     plan.status = PlanStatus.CHECKING
-    doubled = limits.STEP_BACK_S << min(plan.steps_back, 16)
-    plan.not_before_ns = look.now + min(doubled, limits.STEP_BACK_MAX_S) * SECOND
-    plan.steps_back += 1
+    damp(look, plan)
     for name in plan.services:
         _lower(look, plan, look.book.services[name], first, reason)
     look.events.append(SteppedBack(plan, gate, reason))
@@ -188,6 +186,13 @@ def step_back(look: Look, plan: Plan, reason: str, gate: GateResult | None = Non
         say_of_plan(look, plan, "gate_failed", failed)
         facts["gate"] = gate.gate
     say_of_plan(look, plan, "stepped_back", facts)
+
+
+def damp(look: Look, plan: Plan) -> None:
+    """Let the plan wait before it goes on, twice as long as the time before."""
+    doubled = limits.STEP_BACK_S << min(plan.steps_back, 16)
+    plan.not_before_ns = look.now + min(doubled, limits.STEP_BACK_MAX_S) * SECOND
+    plan.steps_back += 1
 
 
 def _lower(look: Look, plan: Plan, service: ServiceRow, first: Stage, reason: str) -> None:

@@ -157,8 +157,12 @@ def _fell_below(look: Look, plan: Plan) -> bool:
 
 
 def _stand(look: Look, plan: Plan) -> None:
-    """Begin the first stage anew when a service was moved outside of it."""
+    """Begin the first stage anew when a service was moved outside of it.
+
+    Such as a market that was halted again once it took cancels: that is a step back too.
+    """
     if any(look.book.services[name].stage is None for name in plan.services):
+        ladder.damp(look, plan)
         plan.stages[-1].entered_ns = look.now
         ladder.stand_first(look, plan)
 

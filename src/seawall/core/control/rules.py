@@ -7,7 +7,6 @@ need, and an exchange that has left a provider need not wait for it.
 from seawall.core.control import plans
 from seawall.core.control.announcements import say
 from seawall.core.control.incidents import begin, begin_or_join
-from seawall.core.control.ladder import at_first
 from seawall.core.control.look import SECOND, Look
 from seawall.core.control.patterns import matches
 from seawall.core.control.posture import NO_PERSON, observe_posture, order_posture
@@ -106,7 +105,6 @@ def move_down(
         if target is None:
             continue
         plan = look.plan_of(row)
-        first = plan is not None and at_first(look, plan)
         row.canary = ""
         event = order_posture(
             look.state,
@@ -117,7 +115,7 @@ def move_down(
             incident=incident.number,
             plan=plan.plan_id if plan else 0,
             # Out of its plan's stage: the plan sees it in this same look and steps back.
-            stage=row.stage if first else None,
+            stage=None,
         )
         look.events.append(event)
         said.setdefault(target, []).append(row.service)
