@@ -10,8 +10,7 @@ import pytest
 import pytest_asyncio
 from eth_account import Account
 from structlog.testing import capture_logs
-from tests.treasury.signer.vault_keys import HOT, HOT_KEY
-from tests.treasury.test_treasury_evm import (
+from tests.treasury.evm_scene import (
     ETH,
     ETHER,
     FINALITY,
@@ -20,6 +19,7 @@ from tests.treasury.test_treasury_evm import (
     USDT,
     Scene,
 )
+from tests.treasury.signer.vault_keys import HOT, HOT_KEY
 
 from seawall.core.funding_state import digest_funding
 from seawall.lab.devchain import DevChain

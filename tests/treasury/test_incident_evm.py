@@ -59,6 +59,12 @@ class Incident:
         assert isinstance(answer, Slots)
         return len(answer.slots)
 
+    def state(self) -> WithdrawalState:
+        return self.row.state
+
+    def canary(self, key: str) -> CanaryState:
+        return self.node.funding.book.canaries[key].state
+
     async def paid(self) -> int:
         head = await self.scene.chain.head()
         return await self.scene.chain.balance(PAYEE, "", head)
@@ -91,14 +97,14 @@ async def test_without_lease_nothing_is_signed_and_with_one_again_it_is_paid_onc
     await scene.do(wanted)
     # Nobody has renewed the signer's lease: the journal would let it pass, the signer does not.
     await incident.blocks(2)
-    assert (incident.row.state, incident.treasury.unleased) == (WithdrawalState.QUEUED, True)
+    assert (incident.state(), incident.treasury.unleased) == (WithdrawalState.QUEUED, True)
     # Both leases run out, and renewing without one does nothing.
     await incident.pass_time(LEASE_S + 1)
     await scene.do(f.SetAddressWait(wait_ms=0))
     await incident.keeper.renew()
     assert outlook(node.funding, incident.row).wait is Wait.LEASE
     await incident.blocks(3)
-    assert incident.row.state is WithdrawalState.QUEUED
+    assert incident.state() is WithdrawalState.QUEUED
     assert not incident.treasury.unleased, "it is not even asked for"
     assert incident.signed() == signed_before
     assert await incident.paid() == 0
@@ -109,7 +115,7 @@ async def test_without_lease_nothing_is_signed_and_with_one_again_it_is_paid_onc
     await incident.pass_time(60)
     # What is on its way arrives without any lease, and that is the end of it.
     await incident.blocks(3 * FINALITY)
-    assert incident.row.state is WithdrawalState.SETTLED
+    assert incident.state() is WithdrawalState.SETTLED
     assert await incident.paid() == ETHER // 2 - SCALE
     assert len(incident.row.attempts) == 1
     await scene.close()
@@ -127,11 +133,11 @@ async def test_a_canary_reaches_cold_storage_while_withdrawals_are_suspended(
     await scene.do(f.OrderCanary(asset=USDT, network="SIM", key="plan-1-usdt"))
     await incident.blocks(2 * FINALITY)
     canaries = node.funding.book.canaries
-    assert canaries["plan-1"].state is CanaryState.SETTLED
+    assert incident.canary("plan-1") is CanaryState.SETTLED
     head = await scene.chain.head()
     assert await scene.chain.balance(COLD, "", head) == SCALE
     # There is no token in the hot wallet yet: it says so, and goes as soon as there is.
-    assert canaries["plan-1-usdt"].state is CanaryState.WANTED
+    assert incident.canary("plan-1-usdt") is CanaryState.WANTED
     assert "hot wallet" in canaries["plan-1-usdt"].reason
     await devchain.pay_token(token, HOT, 500_000_000)
     capital = f.BookCapital(
@@ -139,7 +145,7 @@ async def test_a_canary_reaches_cold_storage_while_withdrawals_are_suspended(
     )
     await scene.do(capital)
     await incident.blocks(4 * FINALITY)
-    assert canaries["plan-1-usdt"].state is CanaryState.SETTLED
+    assert incident.canary("plan-1-usdt") is CanaryState.SETTLED
     head = await scene.chain.head()
     assert await scene.chain.balance(COLD, token, head) == 1
     for listing in node.funding.book.listings.values():

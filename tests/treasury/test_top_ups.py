@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.core.funding_desk import ETH, FINALITY, USDT, FundingDesk
+from tests.treasury.evm_scene import ETHER, Scene
 from tests.treasury.signer.vault_keys import HOT
-from tests.treasury.test_treasury_evm import ETHER, Scene
 
 from seawall.core.top_ups import top_ups
 from seawall.lab.devchain import DevChain
