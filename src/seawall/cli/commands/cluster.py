@@ -239,7 +239,7 @@ def secrets(folder: Path, /, *, json: Json = False) -> int:
     for name in SHARED:
         word = "made" if folder / name in made else "was there"
         human.print(f"[green]✓[/] {escape(str(folder / name))} [dim]{word}[/]")
-    human.print("Copy both to every node's data directory, over a channel that nobody reads.")
+    human.print("Copy them to every node's data directory, over a channel that nobody reads.")
     return int(Exit.OK)
 
 

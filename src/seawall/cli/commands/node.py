@@ -96,7 +96,7 @@ def handover(cell: str, /, *, to: str = "", data: Data, url: str = "", json: Jso
     Parameters
     ----------
     cell
-        identity, funding or spot.
+        identity, funding, spot or control.
     to
         The node that shall lead; the most preferred that is there unless named.
     url

@@ -1,5 +1,6 @@
 """Assets on networks, as the wallet's methods need them.  The rule: flags tell this very moment."""
 
+from seawall.core import stage_limits
 from seawall.core.withdrawals import daily_room
 from seawall.gateway import errors
 from seawall.gateway.context import Context
@@ -16,9 +17,12 @@ from seawall.model.funding_commands import FundingCommand
 from seawall.model.funding_rows import ListingState, ServiceState
 from seawall.model.ids import FUNDING
 from seawall.model.instruments import Asset
+from seawall.model.posture import withdrawal_service
 from seawall.node.driver import Committed
+from seawall.views.control_view import lease_over
 
 INSUFFICIENT = -4026
+STOPPED = "withdrawals stopped by themselves: nobody has said lately that all is well"
 NO_TREASURY = "no treasury runs: nothing can come in or go out"
 _ADDRESSES = {NetworkKind.EVM: "^(0x)[0-9A-Fa-f]{40}$", NetworkKind.UTXO: "^[0-9A-Za-z]{25,90}$"}
 _MINUTE_MS = 60_000
@@ -110,9 +114,14 @@ def _row(
 
     runs, why = _runs(context, terms.network, Service.DEPOSIT, state.deposit)
     pays, why_not = _runs(context, terms.network, Service.WITHDRAWAL, state.withdrawal)
+    if pays and lease_over(context.node.funding, context.now_ns()):
+        pays, why_not = False, STOPPED
+    elif why_not == state.withdrawal.reason:
+        why_not += way_back(context, withdrawal_service(terms.asset, terms.network))
     most = daily_room(context.node.funding, user_id, terms.asset)
     if state.withdrawal.status is ServiceStatus.LIMITED:
-        most = terms.limited_max if most is None else min(most, terms.limited_max)
+        largest = stage_limits.largest(state)
+        most = largest if most is None else min(most, largest)
     unit = int(10 ** (asset.decimals - terms.chain_decimals))
     return {
         "network": terms.network,
@@ -143,6 +152,18 @@ def _row(
         "contractAddressUrl": "",
         "contractAddress": terms.contract,
     }
+
+
+def way_back(context: Context, service: str) -> str:
+    """Return where a service stands on its way back, in words; nothing if it is on none."""
+    book = context.node.control.book
+    row = book.services.get(service)
+    plan = book.plans.get(row.plan) if row is not None else None
+    if row is None or row.stage is None or plan is None:
+        return ""
+    gate = next((each.gate for each in plan.gates if not each.passed), "")
+    waits = f", waits for {gate}" if gate else ""
+    return f" (reopening: {row.stage.value}{waits})"
 
 
 def slow(context: Context, network: str) -> str:
