@@ -217,7 +217,8 @@ def test_a_node_without_a_journal_lives_waits_and_goes_when_asked(
     client, peer = (f"{HOST}:{port}" for port in free_ports(2))
     topology = lone_topology(tmp_path / "cluster", client, peer)
     made = seawall("cluster", "secrets", topology.parent / "amber")
-    assert [Path(path).name for path in made["made"]] == ["master.key", "operator.token"]
+    names = [Path(path).name for path in made["made"]]
+    assert names == ["master.key", "operator.token", "statement.key"]
     url = gateway(topology)
     with running("node", "--topology", topology, "--name", "amber") as node:
         deadline_s = time.monotonic() + PATIENCE_S
