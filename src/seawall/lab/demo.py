@@ -226,10 +226,14 @@ class _ShownMarket:
         market, symbol = self._market, Symbol(self._market.symbol)
         if market.status is not MarketStatus.OPEN or market.status_reason == self._show.reason:
             return
-        for status in (MarketStatus.POST_ONLY, MarketStatus.OPEN):
-            await self._node.submit_spot(
+        # Both at once: between them nobody is to find a market that is closed.
+        moves = [
+            self._node.submit_spot(
                 SetMarketStatus(symbol=symbol, status=status, reason=self._show.reason)
             )
+            for status in (MarketStatus.POST_ONLY, MarketStatus.OPEN)
+        ]
+        await asyncio.gather(*moves)
 
 
 async def _user(node: Node, name: str) -> UserId:
