@@ -1,6 +1,7 @@
 """Reports on their way: signed, numbered for ever upwards, to whichever gateway takes them."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from seawall.lab.etcd import free_ports
 from seawall.model.signals import SignedReport, WatchReport
 from seawall.watch.reporter import PATH, Delivery, Reporter
 from seawall.watch.signing import (
-    AHEAD_NS,
     Numbers,
     SigningError,
     make_key,
@@ -180,14 +180,41 @@ def test_numbers_rise_over_restarts_and_clocks_that_are_set_back(tmp_path: Path)
     now_ns = [10**18]
     file = tmp_path / "watch" / "w.number"
     used: list[int] = []
-    for _ in range(4):
+    for life in range(4):
         numbers = Numbers(file, lambda: now_ns[0])
-        for step in (0, 5, -(10**15), 7, AHEAD_NS * 3):
+        for step in (0, 5, -(10**15), 7, 3 * 10**15, 10**8):
             now_ns[0] += step
             used.append(numbers.next())
-        # Ends as in a crash: nothing is told to it.
-        now_ns[0] -= 2 * 10**15
+            numbers._thread.submit(int).result()
+        if life % 2:
+            # The others end as in a crash: nothing is told to them.
+            numbers.close()
+            numbers._thread.shutdown(wait=True)
+        now_ns[0] -= 9 * 10**15
     assert used == sorted(set(used))
+
+
+def test_a_disk_that_hangs_stops_no_number(tmp_path: Path) -> None:
+    now_ns = [10**18]
+    release = threading.Event()
+    numbers = Numbers(tmp_path / "w.number", lambda: now_ns[0])
+    numbers._thread.submit(release.wait, 60)
+    found = []
+    for _ in range(100):
+        now_ns[0] += 10**9
+        found.append(numbers.next())
+    assert found == [10**18 + (place + 1) * 10**9 for place in range(100)]
+    release.set()
+    numbers.close()
+
+
+def test_restarts_in_a_row_do_not_run_ahead_of_the_clock(tmp_path: Path) -> None:
+    """The control cell refuses a number that is half a minute ahead."""
+    now_ns = [10**18]
+    for _ in range(20):
+        now_ns[0] += 3 * 10**9
+        number = Numbers(tmp_path / "w.number", lambda: now_ns[0]).next()
+        assert number - now_ns[0] <= 10**10
 
 
 def test_a_number_is_the_clock_where_that_serves(tmp_path: Path) -> None:

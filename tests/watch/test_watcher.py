@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seawall.core.control.runbook_checks import is_name
+from seawall.model import limits
 from seawall.model.signals import Signal, SignalKind
 from seawall.model.watch_facts import Doubt, Fact, Health, Reading, Uncertain, conclude
 from seawall.watch import clocks
@@ -17,10 +19,10 @@ PROVIDERS = ("amber", "blue", "coral")
 TIMEOUT_NS = 1_200_000_000
 STEP_NS = 100_000_000
 START_NS = 10**15
-WITNESSES = ("192.0.2.1:443", "192.0.2.2:443", "192.0.2.3:443")
+LANDMARKS = ("192.0.2.1:443", "192.0.2.2:443", "192.0.2.3:443")
 
 
-def aims(witnesses: Sequence[str] = ()) -> list[Aim]:
+def aims(landmarks: Sequence[str] = ()) -> list[Aim]:
     found = []
     for name in PROVIDERS:
         for dependency, facet in ((f"node/{name}", GATEWAY), (f"etcd/{name}", "member")):
@@ -30,7 +32,7 @@ def aims(witnesses: Sequence[str] = ()) -> list[Aim]:
             )  # fmt: skip
     found += [
         Aim(dependency="", facet=each, every_ns=SECOND_NS, timeout_ns=TIMEOUT_NS)
-        for each in witnesses
+        for each in landmarks
     ]
     return found
 
@@ -41,15 +43,15 @@ class World:
     def __init__(
         self,
         provider: str = "amber",
-        witnesses: Sequence[str] = (),
+        landmarks: Sequence[str] = (),
         phases: Sequence[int] = (),
     ) -> None:
-        self.aims = aims(witnesses)
+        self.aims = aims(landmarks)
         terms = WatcherTerms(name="w", provider=provider, providers=PROVIDERS)
         self.watcher = Watcher(terms, self.aims)
         self.now_ns = START_NS
         self.cut_off: set[str] = set()
-        """Providers, or witnesses, that do not answer."""
+        """Providers, or landmarks, that do not answer."""
         self.killed: set[str] = set()
         """Providers whose machines refuse connections."""
         self.no_leader: set[str] = set()
@@ -138,13 +140,13 @@ def test_a_provider_that_is_cut_is_down_within_three_seconds_and_nobody_else(
 
 
 @FEWER
-@given(phases=PHASES, provider=st.sampled_from(["", "amber"]), witnessed=st.booleans())
+@given(phases=PHASES, provider=st.sampled_from(["", "amber"]), landmarked=st.booleans())
 def test_a_watcher_that_is_cut_off_never_says_that_others_are_down(
-    phases: list[int], provider: str, witnessed: bool
+    phases: list[int], provider: str, landmarked: bool
 ) -> None:
-    world = World(provider, WITNESSES if witnessed else (), phases)
+    world = World(provider, LANDMARKS if landmarked else (), phases)
     world.run(6)
-    world.cut_off = {*PROVIDERS, *WITNESSES} - {provider}
+    world.cut_off = {*PROVIDERS, *LANDMARKS} - {provider}
     world.no_leader = {"amber"}
     cut_ns = world.now_ns
     world.run(8)
@@ -158,15 +160,15 @@ def test_a_watcher_that_is_cut_off_never_says_that_others_are_down(
         assert world.said("provider/amber", cut_ns) == {Health.OK}
 
 
-def test_witnesses_elsewhere_tell_a_watcher_that_two_providers_are_really_gone() -> None:
-    alone, witnessed = World(), World(witnesses=WITNESSES)
-    for world in (alone, witnessed):
+def test_landmarks_elsewhere_tell_a_watcher_that_two_providers_are_really_gone() -> None:
+    alone, sure = World(), World(landmarks=LANDMARKS)
+    for world in (alone, sure):
         world.run(6)
-        world.cut_off = {"blue", "coral", WITNESSES[0]}
+        world.cut_off = {"blue", "coral", LANDMARKS[0]}
         world.run(6)
     assert alone.health("provider/blue") is Health.UNKNOWN
     assert "1 of 3 providers" in alone.seen[-1][1]["provider/blue"].detail
-    assert witnessed.health("provider/blue") is Health.DOWN
+    assert sure.health("provider/blue") is Health.DOWN
 
 
 def test_what_was_down_is_unknown_once_the_watcher_itself_is_cut_off() -> None:
@@ -308,6 +310,21 @@ def test_feeds_explain_and_decide_nothing() -> None:
     ]
     (venue,) = explaining(SignalKind.VENUE, looks)
     assert (venue.dependency, venue.health) == ("venue/v", Health.DOWN)
+
+
+def test_no_name_and_no_number_of_signals_spoils_a_report() -> None:
+    """The control cell refuses a report whole for one name that it does not take."""
+    world = World()
+    readings = [
+        conclude(feed=f"AWS Tōkyō, {place}", party="P", at_ns=1, facts=(), doubts=())
+        for place in range(400)
+    ]
+    world.watcher.explain(explaining(SignalKind.FEED, readings))
+    world.run(3)
+    names = list(world.seen[-1][1])
+    assert len(names) == limits.SIGNALS_PER_REPORT
+    assert all(is_name(name) and len(name) <= limits.DEPENDENCY_CHARS for name in names)
+    assert {"provider/coral", "etcd/coral", "cell/spot", "feed/AWS-T-ky---0"} <= set(names)
 
 
 @given(

@@ -102,6 +102,7 @@ async def _compose(plan: WatchPlan, stack: contextlib.AsyncExitStack) -> tuple[P
         plan.settings.check([each.name for each in topology.provider])
         key = read_key(key_file(plan.data, plan.name))
         numbers = Numbers(folder / f"{plan.name}.number", time.time_ns)
+        stack.callback(numbers.close)
         api_file = plan.settings.key_file
         place = Place(
             name=plan.name, provider=plan.provider, folder=folder, files=_tls(plan),

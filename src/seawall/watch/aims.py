@@ -27,7 +27,7 @@ from seawall.watch.probes.trading import TradingProbe
 from seawall.watch.probes.transfers import TransfersProbe
 from seawall.watch.standing import SECOND_NS, Aim
 from seawall.watch.watch_settings import WatchSettings
-from seawall.watch.watcher import GATEWAY
+from seawall.watch.watcher import GATEWAY, named
 
 LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 RETRY_S: Final = 1.0
@@ -218,11 +218,13 @@ class Aims:
         for name in settings.dns:
             dns = DnsProbe(name.name, servers=name.servers, expect=name.expect, answer_s=2)
             found.append(
-                self._target(f"dns/{name.name}", "dns", dns, every_s=name.every_s, timeout_s=3)
+                self._target(
+                    f"dns/{named(name.name)}", "dns", dns, every_s=name.every_s, timeout_s=3
+                )
             )
-        for address in settings.witnesses:
-            witness = TcpProbe(*split_address(address))
-            found.append(self._target("", address, witness, every_s=self._every_s))
+        for address in settings.landmarks:
+            landmark = TcpProbe(*split_address(address))
+            found.append(self._target("", address, landmark, every_s=self._every_s))
         return found
 
 

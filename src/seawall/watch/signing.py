@@ -1,15 +1,15 @@
 """A watcher's key, and the numbers of its reports.  The rule: a number is never used twice.
 
 The key is Ed25519, in hexadecimal in a file that only its owner may read.  A number is the clock's
-nanoseconds or one more than the last, whichever is greater; the file is written before a number is
-used, and ahead of it, so that neither a crash nor a clock that was set back brings one again.  A
-disk that fails later on does not silence the watcher: only a clock set back could then do that.
+nanoseconds or one more than the last, whichever is greater: the control cell believes none that is
+far ahead of its own clock.  A file keeps the last one, for a clock that was set back between two
+lives; it is written by a thread, for a disk that hangs must not silence the watcher.
 """
 
-import contextlib
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seawall.model.signals import SignedReport, WatchReport
 
-AHEAD_NS: Final = 60_000_000_000
-"""So far ahead the file is written: once a minute, not with each report."""
+KEEP_NS: Final = 1_000_000_000
+"""The file is written no more often."""
+MARGIN_NS: Final = 2 * KEEP_NS
+"""What may have been used since it was."""
 
 
 class SigningError(ValueError):
@@ -66,11 +68,13 @@ class Numbers:
         """Raise SigningError where the file cannot be used."""
         self._file = file
         self._wall_ns = wall_ns
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="numbers")
+        self._pending: Future[None] | None = None
         try:
-            self._last = int(file.read_text("ascii")) if file.exists() else 0
-            self._written = self._last
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(max(wall_ns(), self._last) + AHEAD_NS)
+            self._last = int(file.read_text("ascii")) + MARGIN_NS if file.exists() else 0
+            self._kept = max(self._last, wall_ns())
+            self._write(self._kept)
         except OSError as error:
             raise SigningError(f"{file} cannot be used: {error.strerror}") from None
         except ValueError:
@@ -79,17 +83,19 @@ class Numbers:
     def next(self) -> int:
         """Return a number that was never used."""
         number = max(self._wall_ns(), self._last + 1)
-        if number > self._written:
-            with contextlib.suppress(OSError):
-                self._write(number + AHEAD_NS)
         self._last = number
+        free = self._pending is None or self._pending.done()
+        if free and number - self._kept >= KEEP_NS:
+            self._kept = number
+            self._pending = self._thread.submit(self._write, number)
         return number
+
+    def close(self) -> None:
+        """Keep the last number, if the disk takes it at once."""
+        self._thread.submit(self._write, self._last)
+        self._thread.shutdown(wait=False)
 
     def _write(self, number: int) -> None:
         new = self._file.with_suffix(".new")
-        with new.open("w", encoding="ascii") as writer:
-            writer.write(f"{number}\n")
-            writer.flush()
-            os.fsync(writer.fileno())
+        new.write_text(f"{number}\n", encoding="ascii")
         new.replace(self._file)
-        self._written = number

@@ -31,7 +31,7 @@ class Aim(Struct, frozen=True, kw_only=True):
     """One probe, and what its answers speak of."""
 
     dependency: str
-    """Empty for a witness: only whether it answers counts."""
+    """Empty for a landmark: only whether it answers counts."""
     facet: str
     """What of the dependency is looked at; one word."""
     every_ns: int

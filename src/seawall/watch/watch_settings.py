@@ -12,8 +12,9 @@ from seawall.watch.probes import dns
 from seawall.watch.probes.dns_message import TYPE_A, encode
 from seawall.watch.probes.http import AddressError, check_url
 
-NAME_PATTERN: Final = r"^[A-Za-z0-9._-]{1,32}$"
-Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+NAME_PATTERN: Final = r"^[a-z0-9-]{1,32}$"
+"""Of a watcher."""
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
 
 
 class WatchSettingsError(ValueError):
@@ -56,7 +57,7 @@ class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     disk_ms: Annotated[int, Meta(ge=1)] = 250
     certificate_days: Annotated[int, Meta(ge=0)] = 14
     peers: bool = True
-    witnesses: tuple[str, ...] = ()
+    landmarks: tuple[str, ...] = ()
     report_to: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     services_every_s: Annotated[int, Meta(ge=1, le=3_600)] = 5
@@ -74,11 +75,11 @@ class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def check(self, providers: Sequence[str]) -> None:
         """Raise WatchSettingsError unless all of it can be meant."""
-        for address in self.witnesses:
+        for address in self.landmarks:
             try:
                 split_address(address)
             except TopologyError as error:
-                raise WatchSettingsError(f"witnesses: {error}") from None
+                raise WatchSettingsError(f"landmarks: {error}") from None
         for key in ("report_to", "urls"):
             for url in getattr(self, key):
                 _check_url(key, url)

@@ -2,7 +2,7 @@
 
 No I/O and no clock: looks come in, a report goes out whenever one is asked for.  A watcher that is
 cut off sees everybody else gone; so what is silent counts against it only if most providers, or
-most of the watcher's witnesses elsewhere, were heard of after it had fallen silent.  Otherwise it
+most of the watcher's landmarks elsewhere, were heard of after it had fallen silent.  Otherwise it
 is unknown, and the report says why.  Time in which this process stood still is nobody's silence.
 """
 
@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from seawall.model import limits
 from seawall.model.signals import Signal, SignalKind, WatchReport
 from seawall.model.watch_facts import TROUBLE, Health, Reading, gravest
 from seawall.watch import clocks
@@ -86,7 +87,7 @@ class Watcher:
             self._take_cells(outcome.cells, at_ns)
 
     def explain(self, signals: Iterable[Signal]) -> None:
-        """Take what feeds, venues and chains tell now: it goes along, and decides nothing."""
+        """Take what feeds and venues tell now: it goes along, and decides nothing."""
         self._explaining = tuple(signals)
 
     def report(self, now_ns: int, *, number: int, wall_ns: int) -> WatchReport:
@@ -113,7 +114,8 @@ class Watcher:
                 by_name[name].append((CLOCK, each))
         found += [_signal(name, SignalKind.PROBE, facets) for name, facets in by_name.items()]
         found += self._cell_signals(now_ns)
-        return (*found, *self._explaining)
+        # One too many, and the whole report would be refused: what explains gives way.
+        return (*found, *self._explaining)[: limits.SIGNALS_PER_REPORT]
 
     def rows(self, now_ns: int) -> list[Row]:
         """Return the picture with the distribution of the answers' times."""
@@ -126,9 +128,9 @@ class Watcher:
 
     def alone(self, now_ns: int, since_ns: int = 0) -> str:
         """Return why this watcher may be the one that is cut off; empty if it is not."""
-        witnesses = [each for each in self._standings.values() if not each.aim.dependency]
-        answering = sum(each.heard(now_ns, since_ns) for each in witnesses)
-        if witnesses and 2 * answering > len(witnesses):
+        landmarks = [each for each in self._standings.values() if not each.aim.dependency]
+        answering = sum(each.heard(now_ns, since_ns) for each in landmarks)
+        if landmarks and 2 * answering > len(landmarks):
             return ""
         # Where it stands itself it always is.
         reached = {self.terms.provider}
@@ -139,7 +141,7 @@ class Watcher:
         if 2 * count > len(self.terms.providers):
             return ""
         told = f"this watcher hears of {count} of {len(self.terms.providers)} providers only"
-        return told + (f" and {answering} of {len(witnesses)} witnesses" if witnesses else "")
+        return told + (f" and {answering} of {len(landmarks)} landmarks" if landmarks else "")
 
     def _doubted(self, judged: Judged, now_ns: int) -> Judged:
         """Return what can be said of it by a watcher that may be the one that is cut off.
@@ -263,7 +265,15 @@ def explaining(kind: SignalKind, readings: Iterable[Reading]) -> list[Signal]:
     for reading in readings:
         by_name.setdefault(reading.feed.partition("/")[0], []).append(reading)
     prefix = "feed" if kind is SignalKind.FEED else "venue"
-    return [_explaining(f"{prefix}/{name}", kind, each) for name, each in by_name.items()]
+    return [_explaining(f"{prefix}/{named(name)}", kind, each) for name, each in by_name.items()]
+
+
+def named(text: str) -> str:
+    """Return a name as the control cell takes it: one that it does not spoils a whole report."""
+    shown = "".join(
+        char if char.isascii() and (char.isalnum() or char in "._:@-") else "-" for char in text
+    )
+    return shown[: limits.DEPENDENCY_CHARS // 2]
 
 
 def _explaining(name: str, kind: SignalKind, readings: Sequence[Reading]) -> Signal:

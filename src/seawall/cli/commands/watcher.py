@@ -84,13 +84,15 @@ def run(
         return runner.run(run_watch(plan, show, on_start))
 
 
-def key(name: str, /, *, data: Data, json: Json = False) -> int:
-    """Make the key that a watcher signs its reports with, and print the public half.
+def key(name: str, /, *, provider: str = "", data: Data, json: Json = False) -> int:
+    """Make the key that a watcher signs its reports with, and print what the nodes must know.
 
     Parameters
     ----------
     name
         The watcher.
+    provider
+        Where it stands; its own name unless told.
     """
     from seawall.cli.watch_run import key_file
     from seawall.watch.signing import make_key
@@ -112,10 +114,11 @@ def key(name: str, /, *, data: Data, json: Json = False) -> int:
             Exit.UNREACHABLE,
         ) from None
     if json:
-        print_json({"watcher": name, "key": public, "file": file})
+        print_json({"name": name, "provider": provider or name, "key": public, "file": file})
     else:
         notes.print(f"[green]✓[/] The key of {escape(name)} is in {escape(str(file))}.")
-        human.print(public)
+        told = f'name = "{name}"\nprovider = "{provider or name}"\nkey = "{public}"'
+        human.print(f"[[control.watcher]]\n{told}", markup=False)
     return int(Exit.OK)
 
 
@@ -125,7 +128,7 @@ def _check_name(name: str) -> None:
     if not re.fullmatch(NAME_PATTERN, name):
         raise CliError(
             f"{name!r} is no name of a watcher.",
-            "Use letters, digits, dots, dashes and underscores, 32 at most.",
+            "Use small letters, digits and dashes, 32 at most.",
             Exit.USAGE,
         )
 
