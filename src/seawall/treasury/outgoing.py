@@ -45,6 +45,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     target: int | MoveTerms
     index: int | None = None
     """Of the deposit address that pays."""
+    payee_index: int | None = None
+    """Of the one that is paid."""
     unsigned: Unsigned | None = None
     """What is to be signed, where the pipeline has built it already."""
 

@@ -250,6 +250,7 @@ class SigningDriver(ABC, Generic[AnyFacts]):
             payment=ask.payment,
             fields=unsigned.fields,
             index=ask.index,
+            payee_index=ask.payee_index,
         )
 
     async def _taken_up(

@@ -206,7 +206,12 @@ def _send_gas(
         slots=(hot_slot,),
         quote=quote,
     )
-    return Ask(payment=f"move/{terms.move_key}", order=order, target=terms)
+    return Ask(
+        payment=f"move/{terms.move_key}",
+        order=order,
+        target=terms,
+        payee_index=deposit_index(state, network, address),
+    )
 
 
 def to_cold(

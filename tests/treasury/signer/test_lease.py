@@ -97,6 +97,22 @@ def test_the_exchange_may_always_pay_itself_and_void_what_it_signed(desk: Desk) 
     assert desk.outcome(payment(nonce=2), "w/1") == "lease_run_out"
 
 
+def test_coin_for_sweeping_goes_to_a_deposit_address_of_these_keys_only(desk: Desk) -> None:
+    def asked(payee: str, nonce: int, payee_index: int | None) -> str:
+        fields = payment(payee, 1_000, contract="", nonce=nonce)
+        request = Sign(
+            network="ETH", payment=f"move/gas/{nonce}", fields=fields, payee_index=payee_index
+        )
+        answer = desk.service.answer(request)
+        return answer.reason.value if isinstance(answer, Refused) else type(answer).__name__
+
+    ours = desk.keys.deposit_address(3)
+    assert asked(ours, 0, 3) == "Signed"
+    assert asked(ours, 1, 4) == "lease_run_out"
+    assert asked(ours, 1, None) == "lease_run_out"
+    assert asked(ALICE, 1, 3) == "lease_run_out"
+
+
 def test_coins_are_kept_by_the_same_lease(tmp_path: Path) -> None:
     desk = coin_keys.CoinDesk(tmp_path)
     boot_ns = [10**9]

@@ -49,16 +49,20 @@ class Refusal(StrEnum):
         return self in (Refusal.ABOVE_WINDOW_LIMIT, Refusal.LEASE_RUN_OUT)
 
 
-class Sign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sign"):
+class Sign(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="sign"
+):
     """Sign this transaction, as an attempt of `payment`.
 
-    `index` names the deposit address that pays; None when a wallet's key does.
+    `index` names the deposit address that pays; None when a wallet's key does.  `payee_index` names
+    the one that is paid, if it is one: what goes there stays the exchange's.
     """
 
     network: str
     payment: str
     fields: EvmUnsigned | UtxoUnsigned
     index: int | None = None
+    payee_index: int | None = None
 
 
 class SignMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sign_many"):

@@ -5,9 +5,10 @@ from typing import Protocol
 
 from eth_utils.address import is_address
 
-from seawall.treasury.chain import UtxoUnsigned
+from seawall.treasury.chain import EvmUnsigned, UtxoUnsigned
 from seawall.treasury.evm_codec import checksummed
 from seawall.treasury.signer.coin_policy import CoinPolicy
+from seawall.treasury.signer.content import read_evm
 from seawall.treasury.signer.keystore import (
     CoinKeyStore,
     KeyStore,
@@ -148,7 +149,7 @@ class SignerService:
             prefix = self._prefix(request.network)
             policy = self._coins if prefix else self._policy
             wallets = self._sources(request.index, prefix)
-            leased = self._lease.lives()
+            leased = self._lease.lives() or self._pays_deposit_address(request)
             decision = policy.decide(request, at_ns=at_ns, wallets=wallets, leased=leased)
             if isinstance(decision, Refused):
                 return decision
@@ -180,6 +181,14 @@ class SignerService:
         if index is None:
             return self._coin_keys.coin_wallets(prefix)
         return frozenset({self._coin_keys.coin_deposit_address(index, prefix)})
+
+    def _pays_deposit_address(self, request: Sign) -> bool:
+        """Say whether it pays a deposit address of these very keys."""
+        if request.payee_index is None or not isinstance(request.fields, EvmUnsigned):
+            return False
+        content = read_evm(request.fields)
+        ours = self._keys.deposit_address(request.payee_index)
+        return content is not None and content.payee == ours
 
     def _made(self, plan: Plan) -> SignedBytes:
         if not isinstance(plan.fields, UtxoUnsigned):
