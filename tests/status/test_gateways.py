@@ -16,6 +16,7 @@ from seawall.model.status_document import StatusDocument
 from seawall.status.gateways import PATH, DocumentError, Gateways, Kept, decode
 from seawall.status.running import StatusRun
 from seawall.status.settings import StatusSettings, TargetSettings
+from seawall.status.site import build
 
 
 def told(document: StatusDocument) -> dict[str, bytes]:
@@ -39,6 +40,18 @@ async def test_the_newest_of_several_is_taken_and_never_an_older(tmp_path: Path)
             assert gateways.faults[three.url] == "HTTP 404"
             assert "ConnectError" in gateways.faults["http://127.0.0.1:1"]
     assert Kept(tmp_path / "document.json").document == at(7, 7), "kept across restarts"
+
+
+def test_a_control_cell_that_stands_still_does_not_hide_what_the_others_tell() -> None:
+    kept = Kept(None)
+    assert kept.take(calm(sequence=5), NOW)
+    later = structs.replace(outage(), sequence=5, made_ns=NOW + 9 * SECOND)
+    assert kept.take(later, NOW + 9 * SECOND)
+    assert not kept.take(calm(sequence=5), NOW + 9 * SECOND)
+    assert kept.document == later
+    # Its lease was for four seconds.
+    page = build(later, NOW + 9 * SECOND)["index.html"].decode()
+    assert "Withdrawals have stopped by themselves" in page
 
 
 @pytest.mark.parametrize(

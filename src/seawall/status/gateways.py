@@ -79,7 +79,8 @@ class Kept:
                 raise DocumentError(
                     f"it is of {document.exchange!r}, this site is of {last.exchange!r}"
                 )
-            if document.sequence <= last.sequence:
+            if (document.sequence, document.made_ns) <= (last.sequence, last.made_ns):
+                # While the control cell stands still, what the other cells tell goes on.
                 return False
             if document.at_ns < last.at_ns:
                 raise DocumentError("its sequence goes on, and its time goes back")

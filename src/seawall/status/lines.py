@@ -5,7 +5,7 @@ Templates only place it; nothing in them computes.
 
 from msgspec import Struct
 
-from seawall.model.posture import IncidentPhase, ServiceKind
+from seawall.model.posture import IncidentPhase, Posture, ServiceKind, Stage
 from seawall.model.status_document import (
     GateLine,
     IncidentLine,
@@ -197,11 +197,16 @@ def groups(w: Words, document: StatusDocument) -> list[ShownGroup]:
 def _service(w: Words, line: ServiceLine, document: StatusDocument) -> ShownService:
     level = service_level(line, document)
     name = w.service(line.service)
+    stage = "" if line.stage in {None, Stage.OPEN} else w.stage(str(line.stage))
+    posture = w.posture(line.posture, line.service)
+    if stage and line.posture is Posture.OPEN:
+        # Open, but not as usual: the stage says how.
+        posture, stage = stage, ""
     return ShownService(
         name=name,
         level=level.value,
-        posture=w.posture(line.posture, line.service),
-        stage="" if line.stage is None else w.stage(line.stage),
+        posture=posture,
+        stage=stage,
         since_ns=line.since_ns,
         reason=clean(line.reason),
         told=level is not Level.OPERATIONAL,

@@ -89,13 +89,8 @@ class StatusRun:
             self._sent.close()
 
     async def _look(self) -> None:
-        first = True
         while True:
-            newer = await self._gateways.ask(self._now_ns())
-            if newer or first:
-                first = False
-                if self._kept.document is not None:
-                    self.notifier.offer(self._kept.document)
+            await self._gateways.ask(self._now_ns())
             await self.refresh()
             await asyncio.sleep(self._settings.every_s)
 
@@ -109,6 +104,8 @@ class StatusRun:
         waited = now_ns - self._built_ns >= self._settings.heartbeat_s * SECOND_NS
         if not waited and facts == self._facts and stale == self._stale:
             return False
+        if facts != self._facts:
+            self.notifier.offer(document)
         if stale and not self._stale:
             _log.warning("the site is out of date", sequence=document.sequence)
         self._facts, self._stale, self._built_ns = facts, stale, now_ns

@@ -108,7 +108,8 @@ def facts_hash(document: StatusDocument) -> str:
 
 
 def _leased(document: StatusDocument) -> bool:
-    return document.lease_until_ns > document.at_ns
+    # The control cell's own time stands still when it does; the node's goes on.
+    return document.lease_until_ns > max(document.at_ns, document.made_ns)
 
 
 @cache
