@@ -15,7 +15,7 @@ from seawall.cli.options import Json
 from seawall.cli.output import CliError, Exit, human, print_encoded, print_json
 
 if TYPE_CHECKING:
-    from seawall.lab.drills import DrillReport
+    from seawall.lab.drills import Drill, DrillOptions, DrillReport
 
 
 Scenario = Literal[
@@ -80,8 +80,26 @@ def perform(
     out
         Directory of the report.
     """
-    from seawall.lab.drills import DRILLS, DrillError, DrillOptions
-    from seawall.lab.progress import bar, quiet
+    from seawall.lab.drills import DrillOptions
+
+    drill = _find(name)
+    options = DrillOptions(
+        rounds=rounds or drill.rounds,
+        withdrawals=withdrawals,
+        fault=fault or "",
+        scenario=scenario or "",
+        seed=seed,
+    )
+    report = _hold(drill, options, out, quietly=json)
+    if json:
+        print_encoded(report.to_json())
+    else:
+        _tell(report, out)
+    return int(Exit.OK if report.held else Exit.FAILED)
+
+
+def _find(name: str) -> "Drill":
+    from seawall.lab.drills import DRILLS
 
     drill = DRILLS.get(name)
     if drill is None:
@@ -90,26 +108,20 @@ def perform(
             f"There is: {', '.join(DRILLS)}. `seawall drill list` says what they do.",
             Exit.USAGE,
         )
-    options = DrillOptions(
-        rounds=rounds or drill.rounds,
-        withdrawals=withdrawals,
-        fault=fault or "",
-        scenario=scenario or "",
-        seed=seed,
-    )
+    return drill
+
+
+def _hold(drill: "Drill", options: "DrillOptions", out: Path, *, quietly: bool) -> "DrillReport":
+    from seawall.lab.drills import DrillError
+    from seawall.lab.progress import bar, quiet
+
     try:
-        if json:
-            report = asyncio.run(drill.perform(options, out, quiet))
-        else:
-            with bar() as progress:
-                report = asyncio.run(drill.perform(options, out, progress))
+        if quietly:
+            return asyncio.run(drill.perform(options, out, quiet))
+        with bar() as progress:
+            return asyncio.run(drill.perform(options, out, progress))
     except DrillError as error:
         raise CliError("The drill could not be held.", str(error), Exit.FAILED) from None
-    if json:
-        print_encoded(report.to_json())
-    else:
-        _tell(report, out)
-    return int(Exit.OK if report.held else Exit.FAILED)
 
 
 def _positive(value: int) -> None:
