@@ -110,6 +110,13 @@ async def test_a_slow_gateway_is_not_waited_for_and_its_answer_counts_all_the_sa
     server.close()
 
 
+async def test_taken_before_is_taken_if_it_was_asked_of_two_and_a_refusal_if_of_one() -> None:
+    before = (409, {"msg": "taken before"})
+    assert (await delivered(Gateway(None), Gateway(before), answer_s=30)).accepted
+    delivery = await delivered(Gateway(before))
+    assert (delivery.accepted, delivery.detail[-12:]) == (False, "taken before")
+
+
 async def test_a_refusal_is_told_with_its_reason_and_nobody_else_is_asked() -> None:
     refusing, other = Gateway((403, {"reason": "unknown watcher"})), Gateway()
     delivery = await delivered(refusing, other)

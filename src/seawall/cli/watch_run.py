@@ -122,7 +122,11 @@ async def _compose(plan: WatchPlan, stack: contextlib.AsyncExitStack) -> tuple[P
     gateways = (
         plan.report_to
         or plan.settings.report_to
-        or tuple(f"http://{node.gateway}" for node in topology.node)
+        # Its own provider's first: if that is cut off, so is the watcher.
+        or tuple(
+            f"http://{node.gateway}"
+            for node in sorted(topology.node, key=lambda node: node.provider != plan.provider)
+        )
     )
     reporter = Reporter(gateways, key, told=_note())
     stack.push_async_callback(reporter.close)

@@ -18,8 +18,9 @@ from seawall.watch.probes.http import Answer, Asker, NoAnswerError
 from seawall.watch.signing import sign
 
 PATH: Final = "/seawall/v1/watch/reports"
-HEDGE_S: Final = 0.15
-ANSWER_S: Final = 0.8
+HEDGE_S: Final = 0.3
+ANSWER_S: Final = 1.0
+TAKEN_BEFORE: Final = 409
 BYTES_MOST: Final = 64 << 10
 HEADERS: Final = {"content-type": "application/json"}
 
@@ -86,13 +87,15 @@ class Reporter:
         began_ns = time.monotonic_ns()
         content = msgspec.json.encode(report)
         order = [(self._at + step) % len(self._askers) for step in range(len(self._askers))]
-        tasks: dict[asyncio.Task[tuple[bool, str]], int] = {}
+        tasks: dict[asyncio.Task[tuple[int, str]], int] = {}
+        asked = 0
         answer = Delivery(number=number, accepted=False, detail="there is no gateway to tell")
         try:
             async with asyncio.timeout(self._answer_s):
                 while order or tasks:
                     if order:
                         at = order.pop(0)
+                        asked += 1
                         tasks[asyncio.create_task(self._post(at, content))] = at
                     done, _ = await asyncio.wait(
                         tasks,
@@ -102,8 +105,11 @@ class Reporter:
                     for task in done:
                         at = tasks.pop(task)
                         final, detail = task.result()
+                        if final == TAKEN_BEFORE and asked > 1:
+                            # By another that was asked a moment ago, and has not said so.
+                            detail = ""
                         answer = Delivery(
-                            number=number, accepted=final and not detail, detail=detail,
+                            number=number, accepted=bool(final) and not detail, detail=detail,
                             gateway=self._askers[at].name if final else "",
                             took_ns=time.monotonic_ns() - began_ns,
                         )  # fmt: skip
@@ -123,17 +129,20 @@ class Reporter:
             await asyncio.gather(*tasks, return_exceptions=True)
         return answer
 
-    async def _post(self, at: int, content: bytes) -> tuple[bool, str]:
-        """Return whether this gateway decided, and why it refused."""
+    async def _post(self, at: int, content: bytes) -> tuple[int, str]:
+        """Return this gateway's decision, 0 if it is none, and why it refused."""
         try:
             found = await self._askers[at].ask("POST", PATH, headers=HEADERS, content=content)
         except NoAnswerError as error:
-            return False, f"{self._askers[at].name}: {error.outcome.detail}"
+            return 0, f"{self._askers[at].name}: {error.outcome.detail}"
         if found.status == 200:
-            return True, ""
+            return 200, ""
         # What one gateway refuses for the report's sake, all do; a gateway in trouble does not.
         final = 400 <= found.status < 500 and found.status not in {404, 405, 408, 418, 429}
-        return final, f"{self._askers[at].name}: HTTP {found.status}{_reason(found)}"
+        return (
+            found.status if final else 0,
+            f"{self._askers[at].name}: HTTP {found.status}{_reason(found)}",
+        )
 
     def _count(self, delivery: Delivery) -> None:
         self.last = delivery
