@@ -132,6 +132,12 @@ def test_the_age_is_told_without_a_script() -> None:
     assert "All services work" in page
 
 
+def test_the_site_has_the_name_that_customers_know() -> None:
+    site = build(calm(), NOW, SiteSettings(name="Harbour <Exchange>"))
+    assert "Harbour <Exchange>: status" in text_of(site["index.html"])
+    assert json.loads(site["site.json"])["exchange"] == "Harbour <Exchange>"
+
+
 def test_old_data_is_called_out_of_date_and_never_well() -> None:
     site = build(calm(), NOW + 121 * SECOND, TOLD)
     page = text_of(site["index.html"])

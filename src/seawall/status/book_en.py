@@ -66,7 +66,7 @@ _PHRASES: Final = {
     " Unless it is renewed, withdrawals stop by themselves then, without anybody's doing.",
     "lease_over": "The last permission ended at {time} and had not been renewed by the time that"
     " this page speaks of. Withdrawals have stopped by themselves.",
-    "lease_none": "No permission is recorded. Without one, withdrawals do not run.",
+    "lease_none": "No permission of that kind has been given yet; withdrawals run without one.",
     "plans": "The way back",
     "no_plans": "Nothing is being reopened.",
     "plan_title": "Reopening: {services}",

@@ -22,7 +22,7 @@ from seawall.status.ports import Port
 from seawall.status.publisher import Publisher
 from seawall.status.sent import Sent
 from seawall.status.settings import NotifySettings, StatusSettings
-from seawall.status.site import SiteSettings, build, facts_hash
+from seawall.status.site import SiteSettings, build, facts_hash, named
 from seawall.status.targets import open_target
 from seawall.status.webhook import Chat, Webhook
 
@@ -55,7 +55,7 @@ class StatusRun:
         self.site: dict[str, bytes] = {}
         """As it was last built, for whoever looks at it on this machine."""
         self._settings = settings
-        self._told = SiteSettings(url=settings.url, stale_s=settings.stale_s)
+        self._told = SiteSettings(name=settings.name, url=settings.url, stale_s=settings.stale_s)
         self._now_ns = now_ns
         self._kept = Kept(folder / DOCUMENT)
         self._gateways = Gateways(settings.gateways, client, self._kept)
@@ -105,7 +105,7 @@ class StatusRun:
         if not waited and facts == self._facts and stale == self._stale:
             return False
         if facts != self._facts:
-            self.notifier.offer(document)
+            self.notifier.offer(named(document, self._told.name))
         if stale and not self._stale:
             _log.warning("the site is out of date", sequence=document.sequence)
         self._facts, self._stale, self._built_ns = facts, stale, now_ns

@@ -45,6 +45,7 @@ class StatusSettings(Section, frozen=True, kw_only=True):
     """The section `[status]`."""
 
     gateways: tuple[str, ...] = ()
+    name: str = ""
     url: str = ""
     data: str = ""
     every_s: Annotated[int, Meta(ge=1, le=60)] = 2

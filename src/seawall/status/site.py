@@ -43,6 +43,8 @@ POLICY: Final = (
 class SiteSettings(Struct, frozen=True, kw_only=True):
     """What the site knows of itself."""
 
+    name: str = ""
+    """The exchange's, as customers know it; empty: as the document has it."""
     url: str = ""
     """Where readers find it; empty: links in feeds are relative."""
     stale_s: int = 120
@@ -76,6 +78,7 @@ def build(
 ) -> dict[str, bytes]:
     """Return all files by path, the pages that lead to others last and `site.json` at the end."""
     told = settings or SiteSettings()
+    document = named(document, told.name)
     stale = age_s(document, now_ns) > told.stale_s
     assets, found = _assets()
     if document.statement is not None:
@@ -97,6 +100,11 @@ def build(
         files={path: hashlib.sha256(content).hexdigest() for path, content in found.items()},
     )
     return found | {MANIFEST: msgspec.json.encode(manifest)}
+
+
+def named(document: StatusDocument, name: str) -> StatusDocument:
+    """Return the document under the name that customers know."""
+    return structs.replace(document, exchange=name) if name else document
 
 
 def facts_hash(document: StatusDocument) -> str:

@@ -82,8 +82,8 @@ def build_once(
         Where readers will find it; the configuration's `status.url` otherwise.
     """
     settings = load(config, os.environ).status
-    document = asyncio.run(_document(source))
-    told = SiteSettings(url=url or settings.url, stale_s=settings.stale_s)
+    document = asyncio.run(read_document(source))
+    told = SiteSettings(name=settings.name, url=url or settings.url, stale_s=settings.stale_s)
     site = build(document, time.time_ns(), told)
     publisher = Publisher(Folder(f"file:{out}"), anew=True)
     try:
@@ -169,7 +169,8 @@ async def _run(settings: StatusSettings, port: int | None, *, anew: bool) -> int
     return int(Exit.OK)
 
 
-async def _document(source: str) -> StatusDocument:
+async def read_document(source: str) -> StatusDocument:
+    """Return the document of a file, a URL or a gateway, or raise CliError."""
     try:
         if not source.startswith(("http://", "https://")):
             return decode(await asyncio.to_thread(Path(source).read_bytes))
