@@ -205,6 +205,7 @@ async def serving(
 ) -> AsyncIterator[GatewayServer]:
     section = configuration.gateway
     settings = GatewaySettings(
+        name=configuration.exchange.name,
         data=data,
         host=section.host,
         port=section.port,

@@ -29,6 +29,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     data: Path
     """Where `secrets/master.key` and `operator.token` stand."""
+    name: str = "Seawall"
+    """Of the exchange, for its public."""
     host: str = "127.0.0.1"
     port: int = 8080
     demo: bool = False

@@ -57,12 +57,11 @@ class StatusDesk:
 
     def document(self, now_ns: int) -> StatusDocument:
         node = self._context.node
-        membership = node.membership
         name = node.settings.name
         sources = Sources(node.control, node.spot, node.funding, node.views.interruptions())
         return build_document(
             sources,
-            exchange=name if membership is None else membership.topology.name,
+            exchange=self._context.settings.name,
             node=name,
             made_ns=now_ns,
         )

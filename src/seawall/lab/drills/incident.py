@@ -36,7 +36,7 @@ from seawall.model.status_document import StatusDocument
 STEPS: Final = 5
 WELL_S: Final = 3.0
 """How long all is well before the fault, once a first withdrawal was paid."""
-FIRST_S: Final = 60.0
+FIRST_S: Final = 120.0
 STOPPED_S: Final = 30.0
 BACK_S: Final = 240.0
 END_S: Final = 10.0
@@ -79,6 +79,8 @@ class _IncidentDrill:
                 raise DrillError(str(error)) from error
             failure = str(error)
         except (TimeoutError, BrokenError, JournalError, InvariantError) as error:
+            if not self.hurt_s:
+                raise DrillError(f"it was not well before anything was hurt: {error!r}") from error
             failure = f"{type(error).__name__}: {error}"
         finally:
             ended_s = time.monotonic()

@@ -44,7 +44,7 @@ COLD: Final = "0x000000000000000000000000000000000000c01d"
 """Nobody has its key: what the canary pays there is play money."""
 FUNDS: Final = {"BTC": "1000", "USDC": "100000000"}
 SAVED_WHOLE: Final = 100
-READY_S: Final = 90.0
+READY_S: Final = 180.0
 LOOK_S: Final = 0.1
 STOP_S: Final = 10.0
 OPERATORS: Final = ("ada", "ben")
@@ -248,7 +248,9 @@ class IncidentWorld:
             key = await asyncio.to_thread(make_key, file)
             body = {"watcher": name, "provider": name, "key": key, "person": OPERATORS[0]}
             await self.cluster.operator("watchers", body)
-            self.watchers[name] = LocalProcess(f"watcher {name}", self.folder / f"{name}.output")
+            self.watchers[name] = LocalProcess(
+                f"watcher {name}", self.folder / f"watcher-{name}.output"
+            )
             self.start_watcher(name)
         async with asyncio.timeout(READY_S):
             while True:
