@@ -4,6 +4,7 @@ import pytest
 from tests.core.control.incident_desk import ETH, MARKETS, RUNBOOK, SECOND, Desk
 
 from seawall.model import control_commands as c
+from seawall.model.commands import Tick
 from seawall.model.control_events import TopUpWanted
 from seawall.model.control_rows import GateResult, Plan
 from seawall.model.events import CommandRejected, Event
@@ -189,6 +190,27 @@ def test_the_hot_wallet_covers_the_queue_then_the_run() -> None:
     desk.approve_all("ann", "bob")
     assert desk.row(ETH).stage is Stage.WIDER
     assert desk.state.book.covers["ETH/ETHEREUM"].top_up_atoms == 0
+
+
+def test_a_silence_is_no_health() -> None:
+    """Nobody spoke for longer than the ladder asks for health: that opens nothing."""
+    desk = paused()
+    desk.seconds(5)
+    desk.play(Tick(), 25 * SECOND)
+    assert desk.plan(ETH).status is PlanStatus.WAITING
+    desk.seconds(19)
+    assert desk.row(ETH).stage is Stage.PAUSED, "it is counted from when somebody speaks again"
+    desk.seconds(3)
+    assert desk.row(ETH).stage is not Stage.PAUSED
+
+
+def test_a_share_of_little_is_one_atom_and_not_no_limit() -> None:
+    desk = paused()
+    desk.hot = 10
+    desk.queued = 0
+    until(desk, Stage.LIMITED)
+    limits = desk.row(ETH).limits
+    assert (limits.per_withdrawal, limits.per_user, limits.total) == (1, 1, 1)
 
 
 def test_people_are_asked_for_a_top_up_once_and_again_when_it_grows() -> None:

@@ -5,6 +5,7 @@ from tests.core.control.incident_desk import ETH, LTC, MARKETS, SECOND, Desk
 from tests.core.control.test_gates import rejection
 
 from seawall.model import control_commands as c
+from seawall.model import limits
 from seawall.model.commands import Tick
 from seawall.model.control_events import PostureOrdered
 from seawall.model.control_rows import Incident
@@ -270,3 +271,27 @@ def test_planned_work_ends_when_people_say_so() -> None:
         title_en="Odd", services=(ETH,), begins_ns=desk.now, ends_ns=desk.now, person="ann"
     )
     assert rejection(desk.play(backwards)) is Rejection.INVALID_DEFINITION
+
+
+def test_what_ended_a_quarter_ago_is_forgotten_with_its_plans() -> None:
+    desk = well()
+    desk.bad["cell/spot"] = Health.DOWN
+    desk.seconds(4)
+    assert set(desk.state.book.incidents) == {1, 2}
+    desk.play(Tick(), 92 * 86_400 * SECOND)
+    assert set(desk.state.book.incidents) == {2}, "what lasts is kept, however old"
+    plans = desk.state.book.plans.values()
+    assert all(plan.incident == 2 and plan.status is PlanStatus.WAITING for plan in plans)
+    assert last(desk).missed_updates == 1
+
+
+def test_a_timeline_keeps_its_beginning_and_its_end() -> None:
+    desk = well()
+    opening = c.OpenIncident(severity=Severity.MINOR, services=(), title_en="Odd", person="ann")
+    desk.play(opening)
+    incident = last(desk)
+    for number in range(limits.INCIDENT_UPDATES + 20):
+        desk.play(c.UpdateIncident(incident=incident.number, words_en=f"{number}.", person="ann"))
+    assert len(incident.updates) == limits.INCIDENT_UPDATES
+    assert incident.updates[0].kind == "opened"
+    assert incident.updates[-1].words_en == f"{limits.INCIDENT_UPDATES + 19}."

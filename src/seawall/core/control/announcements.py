@@ -22,7 +22,13 @@ def say(
     words: tuple[str, str] = ("", ""),
     person: str = "",
 ) -> None:
-    """Add to an incident's timeline; what is next to be said is due a cadence later."""
+    """Add to an incident's timeline; what is next to be said is due a cadence later.
+
+    Whatever comes long after it was due, a promise was missed.
+    """
+    due_ns = incident.next_update_ns
+    if due_ns and look.now > due_ns + limits.UPDATE_LATE_S * SECOND:
+        incident.missed_updates += 1
     number = incident.updates[-1].number + 1 if incident.updates else 1
     update = Update(
         number=number,
@@ -81,11 +87,8 @@ def say_verdicts(look: Look) -> None:
 def keep_cadence(look: Look) -> None:
     """Say that all is as it was where a word is due and nobody had one."""
     for incident in open_incidents(look):
-        if look.now < incident.next_update_ns:
-            continue
-        if look.now > incident.next_update_ns + limits.UPDATE_LATE_S * SECOND:
-            incident.missed_updates += 1
-        say(look, incident, "still_the_same", _how_it_stands(look, incident))
+        if look.now >= incident.next_update_ns:
+            say(look, incident, "still_the_same", _how_it_stands(look, incident))
 
 
 def _how_it_stands(look: Look, incident: Incident) -> dict[str, str]:

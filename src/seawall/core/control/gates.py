@@ -28,6 +28,7 @@ EVIDENCE = (
 )  # fmt: skip
 """Must be of this incident: measured after the present stage was entered."""
 USERS = "users/"
+DOUBT = " is in doubt"
 _ORDER = {False: 0, None: 1, True: 2}
 
 
@@ -113,6 +114,7 @@ def dependencies_healthy(look: Look, plan: Plan) -> GateResult:
     terms = look.ladder(plan.kind)
     result = GateResult(gate=GateName.DEPENDENCIES_HEALTHY.value, needs=f"{terms.healthy_s} s")
     since_ns = 0
+    doubted = ""
     begun_ns = ladder.begun_ns(look, plan)
     for pattern in _needs(look, plan.services):
         need = look.need(pattern)
@@ -121,7 +123,13 @@ def dependencies_healthy(look: Look, plan: Plan) -> GateResult:
             result.passed = False
             result.value = f"{need.dependency} is {need.health.value}"
             return result
+        if need.doubted:
+            doubted = doubted or need.dependency
         since_ns = max(since_ns, need.since_ns, begun_ns)
+    if doubted:
+        # A silence is no health: nobody said in it that all was well.
+        result.value = f"{doubted}{DOUBT}"
+        return result
     well_s = (look.now - since_ns) // SECOND
     result.value = f"{well_s} s" if since_ns else "nothing is needed"
     result.passed = True if not since_ns or well_s >= terms.healthy_s else None

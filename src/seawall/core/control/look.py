@@ -6,7 +6,7 @@ A look ends with its entry, so nothing here is part of the state.
 from seawall.core.control.patterns import is_literal, matches
 from seawall.core.control.runbook import ladder_name
 from seawall.core.control.state import ControlState
-from seawall.model.control_rows import Plan, ServiceRow, Word
+from seawall.model.control_rows import Plan, ServiceRow, Verdict, Word
 from seawall.model.events import Event
 from seawall.model.posture import PlanStatus, service_kind
 from seawall.model.runbook import Ladder
@@ -18,10 +18,12 @@ SECOND = 1_000_000_000
 class Need:
     """How the dependencies of one pattern are: the first that is not well, or the last to be so."""
 
-    def __init__(self, dependency: str, health: Health, since_ns: int) -> None:
+    def __init__(self, dependency: str, verdict: Verdict) -> None:
         self.dependency = dependency
-        self.health = health
-        self.since_ns = since_ns
+        self.health = verdict.health
+        self.since_ns = verdict.since_ns
+        self.doubted = verdict.pending_ns != 0
+        """What is said of it now is not what the verdict says, or nothing is."""
 
 
 class Look:
@@ -52,19 +54,17 @@ class Look:
 
     def _find(self, pattern: str) -> Need:
         if is_literal(pattern):
-            verdict = self.book.verdicts.get(pattern)
-            if verdict is None:
-                return Need(pattern, Health.UNKNOWN, 0)
-            return Need(pattern, verdict.health, verdict.since_ns)
+            return Need(pattern, self.book.verdicts.get(pattern) or Verdict())
         last: Need | None = None
         for name, verdict in self.book.verdicts.items():
             if not matches(pattern, name):
                 continue
             if verdict.health is not Health.OK:
-                return Need(name, verdict.health, verdict.since_ns)
-            if last is None or verdict.since_ns > last.since_ns:
-                last = Need(name, verdict.health, verdict.since_ns)
-        return last or Need(pattern, Health.UNKNOWN, 0)
+                return Need(name, verdict)
+            found = Need(name, verdict)
+            if last is None or (found.doubted, found.since_ns) > (last.doubted, last.since_ns):
+                last = found
+        return last or Need(pattern, Verdict())
 
     def told(self, prefix: str) -> list[tuple[str, dict[str, Word]]]:
         """Return what watchers say of dependencies so named, with or without a verdict."""

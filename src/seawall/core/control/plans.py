@@ -170,7 +170,7 @@ def _stand(look: Look, plan: Plan) -> None:
 def _wait(look: Look, plan: Plan, healthy: GateResult) -> None:
     """Wait at the first stage while what the services need is not well."""
     was_waiting = plan.status is PlanStatus.WAITING
-    if healthy.passed is False:
+    if healthy.passed is False or healthy.value.endswith(gates.DOUBT):
         plan.status = PlanStatus.WAITING
         plan.gates = [healthy]
         _measure_outage(look, plan)
