@@ -7,10 +7,15 @@ from tests.core.control.guard import Guard
 from tests.core.control.incident_desk import DEPENDENCIES, MEASURED, RUNBOOK, SERVICES, Desk
 
 from seawall.core.control.machine import commit_control
-from seawall.core.control.state import digest_control, dump_control, load_control
+from seawall.core.control.state import (
+    ControlState,
+    digest_control,
+    dump_control,
+    load_control,
+)
 from seawall.model import control_commands as c
 from seawall.model.commands import Lead, Tick
-from seawall.model.events import CommandRejected, Event
+from seawall.model.events import CommandRejected, CommandRepeated, Event
 from seawall.model.ids import Epoch
 from seawall.model.posture import IncidentPhase, Posture, Severity, Stage
 from seawall.model.runbook import GateName
@@ -223,3 +228,26 @@ ControlLife.TestCase.settings = settings(
     max_examples=25, stateful_step_count=25, deadline=None, derandomize=True
 )
 TestControlLife = ControlLife.TestCase
+
+
+def test_a_command_id_takes_effect_once() -> None:
+    state = ControlState()
+    command = c.DefineServices(services=("transfers",))
+    words = c.OpenIncident(severity=Severity.MINOR, services=(), title_en="Odd", person="ann")
+    sent: list[tuple[c.ControlCommand, str]] = [
+        (command, "one"), (words, "two"), (words, "two"), (words, "three"), (words, ""),
+    ]  # fmt: skip
+    answers = [
+        commit_control(state, each, sequence=place, at_ns=place * SECOND, command_id=name)[0]
+        for place, (each, name) in enumerate(sent, start=1)
+    ]
+    repeated = answers[2]
+    assert isinstance(repeated, CommandRepeated)
+    assert repeated.sequence == 2
+    assert len(state.book.incidents) == 3
+    refused = c.OpenIncident(severity=Severity.MINOR, services=(), title_en="", person="ann")
+    for place in (6, 7):
+        event = commit_control(
+            state, refused, sequence=place, at_ns=place * SECOND, command_id="four"
+        )[0]
+        assert isinstance(event, CommandRejected), "a refused one may come again"
