@@ -21,13 +21,17 @@ PATIENCE_S = 90
 BLOCKS = {"SEAWALL__DEMO__BLOCK_MS": "700", "SEAWALL__DEMO__IDLE_BLOCK_MS": "700"}
 
 
+NO_STATUS = {"SEAWALL__DEMO__STATUS": "false"}
+"""Most tests have no use for the demo's status site."""
+
+
 def environment() -> dict[str, str]:
     kept = {
         name: text
         for name, text in os.environ.items()
         if not name.startswith("SEAWALL") or name == "SEAWALL_ANVIL"
     }
-    return kept | BLOCKS | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    return kept | BLOCKS | NO_STATUS | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
 
 
 class Demo:

@@ -22,6 +22,7 @@ from seawall.cli import log
 from seawall.cli.bootstrap import bootstrap
 from seawall.cli.control import bootstrap_control
 from seawall.cli.demo import demo_market
+from seawall.cli.demo_status import demo_status
 from seawall.cli.funding_definitions import has_demo_chain
 from seawall.cli.output import CliError, Exit
 from seawall.cli.running import Running, forget_running, locked, write_running
@@ -63,6 +64,8 @@ class Started(Struct, frozen=True, kw_only=True):
     """Entries of the spot cell's journal at the start."""
     chain: str
     """The program of a demo's own chain; "" without one."""
+    status: str
+    """Where a demo's status site is; "" without one."""
     no_chain: str
     """Why a demo that should have a chain has none."""
 
@@ -95,9 +98,11 @@ async def run_exchange(
             running = Running(pid=pid, port=server.port, url=server.url)
             write_running(data, running)
             stack.callback(forget_running, data)
-            keys = None
+            keys, page = None, ""
             if configuration.exchange.demo:
                 keys = await stack.enter_async_context(demo_market(node, data, server.url))
+                if configuration.demo.status:
+                    page = await stack.enter_async_context(demo_status(data, server.url))
             quieten_collector()
             _log.info("started", version=__version__, url=server.url, restored=restored)
             on_start(
@@ -112,6 +117,7 @@ async def run_exchange(
                     page="built" if page_root().name == "dist" else "plain",
                     restored=restored,
                     chain=money.program if money is not None else "",
+                    status=page,
                     no_chain=money.why_not if money is not None else "",
                 )
             )

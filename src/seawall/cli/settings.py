@@ -147,6 +147,7 @@ class DemoSection(Section, frozen=True, kw_only=True):
     """What `up --demo` brings along."""
 
     chain: bool
+    status: bool
     block_ms: Annotated[int, Meta(ge=100)]
     idle_block_ms: Annotated[int, Meta(ge=100)]
 

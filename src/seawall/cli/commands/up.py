@@ -83,6 +83,8 @@ def _tell(started: Started) -> None:
         rows.add_row("keys", f"{escape(str(started.keys))} (a funded user)")
         rows.add_row("a bot", f"python {escape(str(started.data / BOT_FILE))} (with ccxt)")
         rows.add_row("chain", _chain(started))
+    if started.status:
+        rows.add_row("status", f"[bold]{started.status}/[/], and in Arabic at /ar/")
     rows.add_row("metrics", f"{started.url}/metrics")
     rows.add_row("log", escape(str(started.log)) if started.log else "standard error")
     if started.restored:
@@ -95,6 +97,7 @@ def _tell(started: Started) -> None:
     )
     if started.chain:
         _tell_money(started.data)
+        _tell_control(started.data)
     human.file.flush()
 
 
@@ -115,6 +118,19 @@ def _tell_money(data: Path) -> None:
         f"seawall demo withdraw ETH 0.5 ADDRESS{at}   # to any 0x… address",
         f"seawall demo transaction ID{at}   # the transaction of either",
         f"seawall funding queue{at}   # what waits, and why",
+    ):
+        human.print(f"  [dim]$[/] {line}")
+
+
+def _tell_control(data: Path) -> None:
+    """Say how services are closed and come back, in words that can be pasted."""
+    at = "" if data == Path(DEFAULT_DATA) else f" --data {escape(str(data))}"
+    human.print("A bad day, and the way back:")
+    for line in (
+        f"seawall posture{at}   # every service, and what it waits for",
+        f'seawall posture order paused "withdrawal/*" --reason "a rehearsal" --person ada{at}',
+        f'seawall reopen start "withdrawal/*" --person ada{at}   # stage by stage, by its gates',
+        f"seawall reopen{at}   # and `seawall approve PLAN STAGE --person NAME`, by two people",
     ):
         human.print(f"  [dim]$[/] {line}")
 
