@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from seawall.cli.main import run
+from seawall.model.ids import CELLS
 
 COMMAND = (sys.executable, "-m", "seawall")
 PATIENCE_S = 60
@@ -88,7 +89,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     assert not (running.data / "exchange.json").exists()
     report = answer("journal", "verify", "--data", str(running.data))
     assert report["ok"]
-    assert {cell["cell"] for cell in report["cells"]} == {"spot", "funding", "identity"}
+    assert {cell["cell"] for cell in report["cells"]} == set(CELLS)
 
 
 def test_a_demo_says_where_everything_is(demo: Up) -> None:
