@@ -135,6 +135,8 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (incident, "show", "incident:show", "Show one with all that was said of it."),
     (incident, "open", "incident:begin", "Open one by hand."),
     (incident, "resolve", "incident:resolve", "End one."),
+    (incident, "classify", "incident_report:classify", "Say whether it is major, and by when."),
+    (incident, "report", "incident_report:report", "Draft a report of it to the regulator."),
     (posture, "show", "posture:show", "Show every service and dependency."),
     (posture, "order", "posture:order", "Close services, at once."),
     (reopen, "list", "reopen:names", "Show what is on its way back."),

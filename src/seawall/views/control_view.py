@@ -85,7 +85,7 @@ def build_document(sources: Sources, *, exchange: str, node: str, made_ns: int) 
             for row in book.services.values()
         ),
         incidents=tuple(
-            _incident(each)
+            incident_line(each)
             for each in reversed(book.incidents.values())
             if not each.resolved_ns or each.resolved_ns >= since_ns
         ),
@@ -134,7 +134,7 @@ def _service(row: ServiceRow, found: list[Standing], stopped: bool) -> ServiceLi
 # Incidents
 
 
-def _incident(row: Incident) -> IncidentLine:
+def incident_line(row: Incident) -> IncidentLine:
     return IncidentLine(
         number=row.number,
         severity=row.severity,
