@@ -57,6 +57,8 @@ def run(
         raise CliError(
             "[status] names no gateway to ask, or no target to put the site at.", ADVICE, Exit.USAGE
         )
+    if len(settings.target) == 1:
+        notes.print("One target only: the site stands no longer than that does.")
     port = None if not listen_at else _port(listen_at)
     log.set_up(structs.replace(whole.log, to="stderr"), Path(settings.data))
     return asyncio.run(_run(settings, port, anew=anew))
