@@ -128,7 +128,9 @@ def test_a_cluster_from_the_command_line(tmp_path: Path, seawall: Command) -> No
     program("etcd")
     data = tmp_path / "cluster"
     at = ("--data", data)
-    with running("cluster", "up", "--topology", TOPOLOGY, *at, "--demo", "--loopback") as up:
+    with running(
+        "cluster", "up", "--topology", TOPOLOGY, *at, "--demo", "--loopback", "--no-watch"
+    ) as up:
         started = document(up)
         assert set(started["gateways"]) == {"amber", "blue", "coral"}
         keys = Path(started["keys"])

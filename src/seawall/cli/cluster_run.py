@@ -15,6 +15,8 @@ from rich.table import Table
 
 from seawall.cli.accounts import DEMO_FUNDS, DEMO_USER
 from seawall.cli.cluster_status import providers_table
+from seawall.cli.control import PERSON as CONFIGURATION
+from seawall.cli.control import WATCHED, runbook_text
 from seawall.cli.demo_file import KEYS_FILE
 from seawall.cli.exchange import stop_event
 from seawall.cli.main import version
@@ -25,15 +27,17 @@ from seawall.lab.cluster_owner import controlled
 from seawall.lab.etcd import EtcdLabError
 from seawall.lab.local_cluster import LocalCluster, clean_up
 from seawall.lab.local_state import ClusterError, read_state
+from seawall.lab.local_watchers import LocalWatchers
 from seawall.lab.netns import NetworkError
 from seawall.lab.small_disk import DiskError
 from seawall.model.topology import TopologyError
 
+PERSON: Final = "seawall cluster up"
 LOOK_S: Final = 1.0
 DOWN_S: Final = 120.0
 
 
-async def run_cluster(cluster: LocalCluster, *, as_json: bool) -> int:
+async def run_cluster(cluster: LocalCluster, *, watch: bool, as_json: bool) -> int:
     """Run until a signal or `down`; return the exit code."""
     stop = stop_event()
     try:
@@ -43,6 +47,8 @@ async def run_cluster(cluster: LocalCluster, *, as_json: bool) -> int:
             await cluster.spawn()
             if not await _ready(cluster, stop, as_json=as_json):
                 return int(Exit.OK)
+            if watch:
+                await _watch(cluster, stack)
             keys = await _demo_keys(cluster) if cluster.demo else None
             if as_json:
                 print_json({"gateways": cluster.gateways, "data": cluster.directory, "keys": keys})
@@ -56,6 +62,18 @@ async def run_cluster(cluster: LocalCluster, *, as_json: bool) -> int:
     if not as_json:
         human.print("[green]✓[/] Stopped; the same command goes on from here.")
     return int(Exit.OK)
+
+
+async def _watch(cluster: LocalCluster, stack: AsyncExitStack) -> None:
+    """Start a watcher at each provider, and rule by the runbook that waits for them."""
+    watchers = LocalWatchers(cluster, cluster.directory / "watchers", PERSON)
+    stack.push_async_callback(watchers.stop)
+    await watchers.start()
+    text = runbook_text(WATCHED)
+    known = await cluster.operator("runbook", method="GET")
+    # One that a person adopted stays.
+    if known["text"] != text and known["person"] in {"", PERSON, CONFIGURATION}:
+        await cluster.operator("runbook", {"text": text, "person": PERSON})
 
 
 async def stop_cluster(data: Path) -> str:
@@ -134,6 +152,12 @@ async def _demo_keys(cluster: LocalCluster) -> Path:
     return path
 
 
+def _node_data(cluster: LocalCluster) -> Path:
+    """Return the data directory of the first node, for operators' commands."""
+    provider = next(iter(cluster.providers.values()))
+    return provider.nodes[0].data
+
+
 def _tell(cluster: LocalCluster, keys: Path | None) -> None:
     rows = Table.grid(padding=(0, 2))
     for name, url in cluster.gateways.items():
@@ -152,6 +176,7 @@ def _tell(cluster: LocalCluster, keys: Path | None) -> None:
         f"seawall cluster status{at}",
         f"seawall cluster kill {first}{at}   # and `start`; `pause` and `resume`",
         f"seawall cluster cut {first}{at}   # and `heal`",
+        f"seawall posture --data {escape(str(_node_data(cluster)))}   # what control makes of it",
     ):
         human.print(f"  [dim]$[/] {line}")
     human.file.flush()

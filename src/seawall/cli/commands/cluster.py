@@ -31,6 +31,7 @@ def up(
     demo: Annotated[bool, Parameter(negative=())] = False,
     small_disks: Annotated[bool, Parameter(negative=())] = False,
     loopback: Annotated[bool, Parameter(negative=())] = False,
+    watch: bool = True,
     config: Path | None = None,
     json: Json = False,
 ) -> int:
@@ -50,6 +51,8 @@ def up(
         Give each provider a disk of 2 GiB, which `disk-full` can fill; needs root.
     loopback
         Loopback addresses even where namespaces can be made.
+    watch
+        Start a watcher at each provider, and rule by the runbook `default`.
     config
         TOML file of settings that all nodes read.
     """
@@ -70,7 +73,7 @@ def up(
         small_disks=small_disks,
         namespaces=False if loopback else None,
     )
-    return asyncio.run(run_cluster(cluster, as_json=json))
+    return asyncio.run(run_cluster(cluster, watch=watch, as_json=json))
 
 
 def down(*, data: Cluster = HERE, json: Json = False) -> int:

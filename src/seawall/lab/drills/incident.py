@@ -290,7 +290,8 @@ async def run_incident(options: DrillOptions, out: Path, progress: Progress) -> 
 
 def _keep_logs(folder: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for pattern in ("*.log", "*.output", "cluster/providers/*/*.output"):
+    patterns = ("*.log", "*.output", "watchers/*.output", "cluster/providers/*/*.output")
+    for pattern in patterns:
         for path in folder.glob(pattern):
             shutil.copy(path, out / path.name)
     for path in folder.glob("cluster/providers/*/*/logs/*.log"):

@@ -45,7 +45,7 @@ async def _cut_spot_leader(world: IncidentWorld) -> str:
 
 async def _kill_spot_leader(world: IncidentWorld) -> str:
     world.target = await world.cluster.leader(SPOT)
-    world.kill_watcher(world.target)
+    world.watchers.kill_one(world.target)
     await world.cluster.provider(world.target).kill()
     return f"everything at {world.target}, which led trading, is killed"
 
@@ -54,7 +54,7 @@ async def _heal_target(world: IncidentWorld) -> str:
     provider = world.cluster.provider(world.target)
     await provider.heal()
     await provider.start()
-    world.start_watcher(world.target)
+    world.watchers.start_one(world.target)
     return f"{world.target} is healed"
 
 
@@ -80,14 +80,14 @@ async def _thaw_chain(world: IncidentWorld) -> str:
 
 
 async def _stop_watchers(world: IncidentWorld) -> str:
-    for name in world.watchers:
-        world.kill_watcher(name)
+    for name in world.watchers.names:
+        world.watchers.kill_one(name)
     return "every watcher is killed: nobody can say that all is well"
 
 
 async def _start_watchers(world: IncidentWorld) -> str:
-    for name in list(world.watchers):
-        world.start_watcher(name)
+    for name in world.watchers.names:
+        world.watchers.start_one(name)
     return "the watchers are started again"
 
 

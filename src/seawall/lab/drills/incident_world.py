@@ -8,7 +8,6 @@ for an exchange that means it.
 import asyncio
 import contextlib
 import json
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,15 +23,12 @@ from seawall.lab.exchange_process import environment
 from seawall.lab.local_cluster import LocalCluster
 from seawall.lab.local_process import LocalProcess
 from seawall.lab.local_state import ClusterError
-from seawall.lab.local_topology import FILE
+from seawall.lab.local_watchers import LocalWatchers
 from seawall.lab.wire import Connection, Key
-from seawall.model.ids import CELLS
 from seawall.model.posture import Stage
 from seawall.model.topology import CellPlace, Topology, split_address
-from seawall.model.watch_facts import Health
 from seawall.treasury.signer.command import make_keystore
 from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerSettings
-from seawall.watch.signing import make_key
 
 RUNBOOK: Final = Path(__file__).with_name("incident.toml")
 CHAIN_ID: Final = 31_337
@@ -45,10 +41,8 @@ COLD: Final = "0x000000000000000000000000000000000000c01d"
 FUNDS: Final = {"BTC": "1000", "USDC": "100000000"}
 SAVED_WHOLE: Final = 100
 READY_S: Final = 180.0
-LOOK_S: Final = 0.1
 STOP_S: Final = 10.0
 OPERATORS: Final = ("ada", "ben")
-SETTINGS: Final = "seawall.toml"
 SITES: Final = ("folder-one", "folder-two")
 CONFIGURATION: Final = """\
 [exchange]
@@ -155,7 +149,7 @@ class IncidentWorld:
         self.wallets: tuple[str, ...] = ()
         self.target = ""
         """The provider that was hurt, for whoever heals it."""
-        self.watchers: dict[str, LocalProcess] = {}
+        self.watchers = LocalWatchers(self.cluster, folder / "watchers", OPERATORS[0])
         self.publisher = LocalProcess("status", folder / "status.output")
         self._signer = LocalProcess("signer", folder / "signer.output")
         self._later: set[asyncio.Task[None]] = set()
@@ -169,7 +163,9 @@ class IncidentWorld:
         """Start everything; return once money is on the chain and every watcher is heard."""
         await self.cluster.start()
         await self._endow()
-        await self._watch()
+        await self.watchers.start()
+        async with asyncio.timeout(READY_S):
+            await self.watchers.well()
         self._publish()
 
     async def stop(self) -> None:
@@ -177,8 +173,8 @@ class IncidentWorld:
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
-        ending = [each.stop(STOP_S) for each in (*self.watchers.values(), self.publisher)]
-        await asyncio.gather(*ending)
+        await self.watchers.stop()
+        await self.publisher.stop(STOP_S)
         await self.cluster.stop()
         await self._signer.stop(STOP_S)
         with contextlib.suppress(AttributeError):
@@ -227,43 +223,6 @@ class IncidentWorld:
         )
 
     # Those who look, and those who tell
-
-    def start_watcher(self, name: str) -> None:
-        """Start a provider's watcher, at the provider; once it runs, nothing."""
-        process = self.watchers[name]
-        launcher = self.cluster.network.launcher(name) if self.cluster.network else []
-        command = [*launcher, sys.executable, "-m", "seawall", "watch", "run"]
-        command += ["--topology", str(self.cluster.directory / FILE), "--name", name]
-        command += ["--config", str(self.cluster.directory / SETTINGS)]
-        command += ["--data", str(self.folder / "watchers" / name)]
-        process.start(command, environment())
-
-    def kill_watcher(self, name: str) -> None:
-        self.watchers[name].signal(signal.SIGKILL)
-
-    async def _watch(self) -> None:
-        """Make each watcher a key, have it believed, and start it."""
-        for name in self.cluster.providers:
-            file = self.folder / "watchers" / name / "watch" / f"{name}.key"
-            key = await asyncio.to_thread(make_key, file)
-            body = {"watcher": name, "provider": name, "key": key, "person": OPERATORS[0]}
-            await self.cluster.operator("watchers", body)
-            self.watchers[name] = LocalProcess(
-                f"watcher {name}", self.folder / f"watcher-{name}.output"
-            )
-            self.start_watcher(name)
-        async with asyncio.timeout(READY_S):
-            while True:
-                if await self._well():
-                    return
-                await asyncio.sleep(LOOK_S)
-
-    async def _well(self) -> bool:
-        """Whether the watchers agree that every cell and provider is well."""
-        verdicts = (await self.cluster.operator("control", method="GET"))["verdicts"]
-        wanted = [f"provider/{name}" for name in self.cluster.providers]
-        wanted += [f"cell/{name}" for name in CELLS]
-        return all(verdicts.get(name, {}).get("health") == Health.OK for name in wanted)
 
     def _publish(self) -> None:
         """Let the status site's own process read all gateways, and write to two places."""

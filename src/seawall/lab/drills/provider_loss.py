@@ -47,7 +47,7 @@ from seawall.model.topology import (
     Topology,
     split_address,
 )
-from seawall.node.cell import funding_cell, identity_cell, spot_cell
+from seawall.node.cell import empty_cell
 
 PROVIDERS: Final = ("amber", "blue", "coral")
 LOAD_S: Final = (1.5, 3.0)
@@ -308,7 +308,7 @@ class _ProviderLossDrill:
                 for provider in self.cluster.providers.values()
                 for node in provider.nodes
             }
-            cells = (identity_cell(), funding_cell(), spot_cell())
+            cells = tuple(empty_cell(name) for name in CELLS)
             self.replicas = await compare_replicas(cells, journals, folders)
         finally:
             await client.close()
