@@ -333,7 +333,7 @@ async def test_a_mailbox_that_is_gone_is_given_up_and_a_full_one_is_not() -> Non
     assert not nobody.value.refused, "a server that is down will be there again"
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(documents())
 def test_any_notice_becomes_a_message(document: StatusDocument) -> None:
     for notice in notices(document):

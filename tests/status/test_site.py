@@ -81,7 +81,7 @@ def text_of(page: bytes) -> str:
     return " ".join(read(page).text.split())
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(documents())
 def test_any_document_makes_a_whole_and_harmless_site(document: StatusDocument) -> None:
     now_ns = max(min(document.at_ns, 2**62), 0) + 5 * SECOND
@@ -102,7 +102,7 @@ def test_any_document_makes_a_whole_and_harmless_site(document: StatusDocument) 
     assert list(site)[-2] == "ar/index.html"
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(documents())
 def test_the_same_document_gives_the_same_bytes(document: StatusDocument) -> None:
     assert build(document, 1, TOLD) == build(document, 1, TOLD)

@@ -50,7 +50,7 @@ def bodies(document: StatusDocument, *, stale: bool = False) -> dict[str, Any]:
     return {path.removeprefix("api/v2/"): json.loads(body) for path, body in files.items()}
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(documents())
 def test_every_word_is_statuspages(document: StatusDocument) -> None:
     found = bodies(document)
