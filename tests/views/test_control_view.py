@@ -53,9 +53,9 @@ def test_spans_are_cut_at_midnight_and_at_the_window() -> None:
     assert first_day(book) == "2024-07-07", f"{HISTORY_DAYS} days, today among them"
 
 
-def _states() -> tuple[ControlState, FundingState]:
-    """Return one listing, whose withdrawals are at the limited stage of a plan."""
-    control, funding = ControlState(), FundingState()
+def _funding() -> FundingState:
+    """Return one listing, whose withdrawals are limited."""
+    funding = FundingState()
     eth = AssetCode("ETH")
     funding.book.assets["ETH"] = Asset(code=eth, name="Ether", decimals=18)
     network = Network(
@@ -89,6 +89,12 @@ def _states() -> tuple[ControlState, FundingState]:
     )
     funding.index.rebuild(funding.book)
     funding.book.lease_number, funding.book.lease_until_ns = 8, NOW + 3 * SECOND
+    return funding
+
+
+def _control() -> ControlState:
+    """Return an incident, and the plan that leads the listing's withdrawals back."""
+    control = ControlState()
     book = control.book
     book.sequence, book.at_ns = 77, NOW
     book.services[WITHDRAWAL] = ServiceRow(
@@ -115,18 +121,17 @@ def _states() -> tuple[ControlState, FundingState]:
         gates=[GateResult(gate="a", passed=True), GateResult(gate="b")],
         approvals={"ann": "operator"},
     )
-    return control, funding
+    return control
 
 
 def _document(made_ns: int = NOW + SECOND) -> StatusDocument:
-    control, funding = _states()
     interruptions = [
         Interruption("BTCUSDT", 0, NOW - 3 * DAY, "not listed"),
         Interruption("BTCUSDT", NOW - 3 * DAY, NOW - 2 * DAY, "halted"),
         Interruption("", NOW - 60 * SECOND, NOW - 30 * SECOND, "exchange down"),
         Interruption("BTCUSDT", NOW - 40 * SECOND, LASTING, "cancel_only"),
     ]
-    sources = Sources(control, SpotState(), funding, interruptions)
+    sources = Sources(_control(), SpotState(), _funding(), interruptions)
     return build_document(sources, exchange="reef", node="amber", made_ns=made_ns)
 
 
