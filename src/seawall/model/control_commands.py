@@ -93,6 +93,8 @@ class ReportCover(Command, frozen=True, kw_only=True, tag="report_cover"):
     usual_atoms_per_hour: int
     """What users take out in a usual hour, for the forecast of the run after an outage."""
     measured_ns: int
+    decimals: int = 0
+    """Of the asset: how many of the atoms' digits stand behind the point."""
 
 
 class RecordStatement(Command, frozen=True, kw_only=True, tag="record_statement"):

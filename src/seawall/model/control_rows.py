@@ -95,6 +95,7 @@ class Cover(Record, kw_only=True):
     queued_count: int
     usual_atoms_per_hour: int
     measured_ns: int
+    decimals: int = 0
     top_up_atoms: int = 0
     """What people are asked to bring from cold storage before it opens wider."""
     top_up_asked_ns: int = 0

@@ -236,6 +236,7 @@ def covers(funding: FundingState, measured_ns: int) -> list[ReportCover]:
                 queued_count=len(queued),
                 usual_atoms_per_hour=usual.get(key, 0),
                 measured_ns=measured_ns,
+                decimals=funding.book.assets[listing.listing.asset].decimals,
             )
         )
     return found

@@ -8,6 +8,7 @@ days of silence (2020-11-26).  docs/operating/reopening.md has the arithmetic.
 from seawall.core.control.announcements import say_of_plan
 from seawall.core.control.look import SECOND, Look
 from seawall.model import limits
+from seawall.model.amounts import format_decimal
 from seawall.model.control_commands import ReportCover
 from seawall.model.control_events import TopUpWanted
 from seawall.model.control_rows import Cover, GateResult, Limits, Plan
@@ -29,6 +30,8 @@ def take_cover(look: Look, command: ReportCover) -> None:
         refusal = CommandRejected(Rejection.UNKNOWN_SERVICE, key)
     elif min(command.queued_atoms, command.queued_count, command.usual_atoms_per_hour) < 0:
         refusal = CommandRejected(Rejection.INVALID_DEFINITION, "less than nothing")
+    elif not 0 <= command.decimals <= limits.ASSET_DECIMALS:
+        refusal = CommandRejected(Rejection.INVALID_DEFINITION, "decimals")
     elif command.measured_ns > look.now + look.runbook.signals.skew_s * SECOND:
         refusal = CommandRejected(Rejection.REPORT_CLOCK, "measured in the future")
     elif known is not None and command.measured_ns <= known.measured_ns:
@@ -43,6 +46,7 @@ def take_cover(look: Look, command: ReportCover) -> None:
         queued_count=command.queued_count,
         usual_atoms_per_hour=command.usual_atoms_per_hour,
         measured_ns=command.measured_ns,
+        decimals=command.decimals,
         top_up_atoms=known.top_up_atoms if known else 0,
         top_up_asked_ns=known.top_up_asked_ns if known else 0,
     )
@@ -72,13 +76,21 @@ def judge_cover(look: Look, service: str, stage: Stage, fresh_s: int) -> GateRes
         return result
     needed = needed_atoms(cover, look.runbook.surge, stage)
     result.measured_ns = cover.measured_ns
-    result.value = f"{cover.hot_atoms} atoms"
-    result.needs = f"{needed} atoms"
+    result.value = _amount(service, cover, cover.hot_atoms)
+    result.needs = _amount(service, cover, needed)
     if look.now - cover.measured_ns <= fresh_s * SECOND:
         result.passed = cover.hot_atoms >= needed
     else:
         result.value += ", too old"
     return result
+
+
+def _amount(service: str, cover: Cover, atoms: int) -> str:
+    """Return an amount as people write it, with its asset."""
+    text = format_decimal(atoms, cover.decimals)
+    if cover.decimals:
+        text = text.rstrip("0").removesuffix(".")
+    return f"{text} {cover_key(service).partition('/')[0]}"
 
 
 def cover_key(service: str) -> str:
@@ -123,5 +135,6 @@ def ask_for_top_up(look: Look, plan: Plan) -> None:
             cover.top_up_asked_ns = look.now
             asset, _, network = cover_key(service).partition("/")
             look.events.append(TopUpWanted(asset, network, missing))
-            facts = {"asset": asset, "network": network, "atoms": str(missing)}
+            text = _amount(service, cover, missing)
+            facts = {"asset": asset, "network": network, "amount": text.partition(" ")[0]}
             say_of_plan(look, plan, "top_up_wanted", facts)
