@@ -1,8 +1,8 @@
 """Drives the gate checkers.  The rule: measured while a way back waits for it, told when news.
 
-The node that leads control measures: each second while a plan runs, and at once when a plan enters
-a stage.  The node that leads funding has its treasury compare chain and ledger meanwhile.  What is
-the same as before is told again only so often that it stays fresh.
+The node that leads control measures: at once when a plan begins, and each second while it runs.
+The node that leads funding has its treasury compare chain and ledger meanwhile.  What is the same
+as before is told again only so often that it stays fresh, and anew after each stage.
 """
 
 import asyncio
