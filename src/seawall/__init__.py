@@ -1,3 +1,3 @@
 """Seawall: a crypto exchange that keeps its promises when its cloud goes down."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

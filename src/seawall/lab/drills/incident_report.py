@@ -35,7 +35,7 @@ LIMITS: Final = (
         "The two people who agree are programs of the drill. They agree at once, which people who"
         " look at the gates first do not."
     ),
-    "The chain is a development chain with half a second between blocks and three to finality.",
+    "The chain is a development chain with a second between blocks, of which three are final.",
 )
 
 

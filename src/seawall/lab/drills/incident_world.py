@@ -33,7 +33,7 @@ from seawall.treasury.signer.settings import AssetLimits, NetworkLimits, SignerS
 RUNBOOK: Final = Path(__file__).with_name("incident.toml")
 CHAIN_ID: Final = 31_337
 FINALITY: Final = 3
-BLOCK_S: Final = 0.5
+BLOCK_S: Final = 1.0
 LANES: Final = 2
 HOT_WHOLE: Final = 200
 COLD: Final = "0x000000000000000000000000000000000000c01d"
