@@ -24,7 +24,7 @@ COMPUTED = (
 """Concluded here from the journal; nobody can report them."""
 EVIDENCE = (
     GateName.STATEMENT_SIGNED, GateName.CANARY_SETTLED, GateName.CHAIN_RECONCILED,
-    GateName.LEDGER_ZERO_SUM, GateName.REPLICAS_EQUAL,
+    GateName.LEDGER_ZERO_SUM, GateName.REPLICAS_EQUAL, GateName.AUCTION_READY,
 )  # fmt: skip
 """Must be of this incident: measured after the present stage was entered."""
 USERS = "users/"
