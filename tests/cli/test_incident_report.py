@@ -170,7 +170,7 @@ def test_an_incident_of_a_running_exchange(tmp_path: Path, ask: Ask) -> None:
         write_running(exchange.data, Running(pid=os.getpid(), port=1, url=exchange.url))
         data = ("--data", str(exchange.data))
         with pytest.raises(SystemExit) as ended:
-            run(["incident", "open", "Trading is slow", "market/BTCUSDT", "--person", "Ann", *data])
+            run(["incident", "open", "Trading is slow", "--person", "Ann", *data])
         assert ended.value.code == 0
         told = ask("report", "1", "--kind", "initial", "--out", str(tmp_path / "out"), *data,
                    facts=MAJOR)  # fmt: skip

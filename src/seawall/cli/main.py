@@ -48,6 +48,7 @@ app = App(
 
 config = App(name="config", help="Look at the configuration.")
 keys = App(name="keys", help="Users' API keys.")
+operators = App(name="operators", help="People who run the exchange, and what each may.")
 market = App(name="market", help="Markets of a running exchange.")
 journal = App(name="journal", help="Look at the journals, and check them.")
 funding = App(name="funding", help="Money in and out of a running exchange.")
@@ -66,6 +67,7 @@ drill = App(name="drill", help="Hurt an exchange on purpose, and check its promi
 
 app.command(config)
 app.command(keys)
+app.command(operators)
 app.command(market)
 app.command(journal)
 app.command(funding)
@@ -89,6 +91,9 @@ COMMANDS: Final[tuple[tuple[App, str, str, str], ...]] = (
     (config, "check", "config:check", "Check the configuration, and print its markets."),
     (config, "show", "config:show", "Print every setting with its present value."),
     (keys, "create", "keys:create", "Create an API key on a running exchange."),
+    (operators, "list", "operators:names", "Show who may what."),
+    (operators, "add", "operators:add", "Name a person, and make their token."),
+    (operators, "remove", "operators:remove", "Take a person's token away."),
     (market, "status", "market:status", "Change what a market accepts."),
     (journal, "verify", "journal:verify", "Replay all, and check all that must hold."),
     (journal, "show", "journal:show", "Print entries."),

@@ -1,7 +1,8 @@
 """Finds the exchange that runs on a data directory.  The rule: one exchange per directory.
 
 `lock` is held for as long as the exchange lives; `exchange.json` says where it listens and
-`operator.token` opens its operator API, both only to who may read the directory.
+`operator.token` opens its operator API, both only to who may read the directory.  Who has a token
+of their own gives it in the environment.
 """
 
 import fcntl
@@ -19,6 +20,7 @@ from msgspec import Struct
 from seawall.cli.output import CliError, Exit
 
 OPERATOR_HEADER: Final = "X-Seawall-Operator"
+TOKEN_VARIABLE: Final = "SEAWALL_OPERATOR_TOKEN"  # noqa: S105  # a name, not a token
 PATIENCE_S: Final = 15
 
 
@@ -121,16 +123,8 @@ class Operator:
     """The operator API of a running exchange."""
 
     def __init__(self, data: Path, url: str) -> None:
-        try:
-            token = (data / "operator.token").read_text("ascii").strip()
-        except OSError as error:
-            raise CliError(
-                f"{data / 'operator.token'} cannot be read: {error.strerror}",
-                "Run the command as the user that runs the exchange.",
-                Exit.UNREACHABLE,
-            ) from error
         self._url = url
-        self._headers = {OPERATOR_HEADER: token}
+        self._headers = {OPERATOR_HEADER: _token(data)}
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the answer, or raise CliError with the exchange's own words."""
@@ -166,6 +160,27 @@ class Operator:
         raise refused(answer)
 
 
+def _token(data: Path) -> str:
+    """Return the person's own token, or the one that all share."""
+    own = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if own:
+        if not own.isascii() or not own.isprintable():
+            raise CliError(
+                f"{TOKEN_VARIABLE} holds no token.",
+                "Set it to what `seawall operators add` printed.",
+                Exit.USAGE,
+            )
+        return own
+    try:
+        return (data / "operator.token").read_text("ascii").strip()
+    except OSError as error:
+        raise CliError(
+            f"{data / 'operator.token'} cannot be read: {error.strerror}",
+            f"Run the command as the user that runs the exchange, or set {TOKEN_VARIABLE}.",
+            Exit.UNREACHABLE,
+        ) from error
+
+
 class RefusedError(CliError):
     """The exchange refused; `api_code` is its error code."""
 
@@ -184,6 +199,8 @@ def refused(answer: httpx.Response) -> RefusedError:
     advice = "Change what you ask for, and try again."
     if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         advice = "The exchange's log says why; try again."
+    elif answer.status_code == httpx.codes.FORBIDDEN:
+        advice = f"`seawall operators list` says who may what; {TOKEN_VARIABLE} is your own token."
     return RefusedError(f"The exchange refused: {message} ({code})", advice, code)
 
 

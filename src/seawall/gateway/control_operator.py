@@ -230,19 +230,26 @@ class ControlDesk:
             ("incidents/{number:int}/updates", self.update_incident),
             ("incidents/{number:int}/resolve", self.resolve_incident),
             ("plans", self.start_plan),
-            ("plans/{number:int}/approve", self.approve),
             ("plans/{number:int}/hold", self.hold),
             ("plans/{number:int}/step-back", self.step_back),
             ("runbook/check", self.check_runbook),
-            ("runbook", self.adopt_runbook),
             ("watchers", self.register_watcher),
             ("maintenances", self.schedule),
             ("maintenances/{number:int}", self.update_maintenance),
+        )
+        approved = (
+            ("plans/{number:int}/approve", self.approve),
+            # It says how many approvals a stage needs.
+            ("runbook", self.adopt_runbook),
         )
         guarded = self._operator.guarded
         return [
             *(Route(f"{_AT}/{path}", guarded(act), methods=["GET"]) for path, act in told),
             *(Route(f"{_AT}/{path}", guarded(act), methods=["POST"]) for path, act in done),
+            *(
+                Route(f"{_AT}/{path}", guarded(act, approves=True), methods=["POST"])
+                for path, act in approved
+            ),
             Route(f"{_AT}/watchers", guarded(self.remove_watcher), methods=["DELETE"]),
         ]
 

@@ -231,6 +231,25 @@ def operator_refused() -> ApiError:
     return ApiError(FORBIDDEN, -1002, "You are not authorized to execute this request.")
 
 
+def role_missing(name: str, role: str) -> ApiError:
+    return ApiError(FORBIDDEN, -1002, f"{name} is not listed with the role {role}.")
+
+
+def another_person(name: str) -> ApiError:
+    return ApiError(FORBIDDEN, -1002, f"This token is {name}'s: 'person' has to be that name.")
+
+
+def person_has_a_token(name: str) -> ApiError:
+    return ApiError(
+        FORBIDDEN, -1002, f"{name} has a token of their own, and acts with that one only."
+    )
+
+
+def shared_token_approves_nothing(fault: str) -> ApiError:
+    why = f"operators.toml cannot be used: {fault}" if fault else "approvers have their own"
+    return ApiError(FORBIDDEN, -1002, f"The shared token approves nothing: {why}.")
+
+
 def demo_only() -> ApiError:
     return ApiError(FORBIDDEN, -1020, "This operation is not supported.")
 

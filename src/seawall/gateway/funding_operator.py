@@ -131,7 +131,7 @@ class FundingDesk:
         at, guarded = "/seawall/v1/operator/funding", self._operator.guarded
         return [
             Route(f"{at}/queue", guarded(self.queue), methods=["GET"]),
-            Route(f"{at}/approve", guarded(self.approve), methods=["POST"]),
+            Route(f"{at}/approve", guarded(self.approve, approves=True), methods=["POST"]),
             Route(f"{at}/reject", guarded(self.reject), methods=["POST"]),
             Route(f"{at}/pause", guarded(self.pause), methods=["POST"]),
             Route(f"{at}/resume", guarded(self.resume), methods=["POST"]),

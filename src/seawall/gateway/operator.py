@@ -1,7 +1,7 @@
 """`/seawall/v1/operator`: running the exchange from its own machine.
 
-The rule: from this machine or named addresses, with the token from `operator.token`, and every act
-is a journaled command.
+The rule: from this machine or named addresses, with a token, and every act is a journaled command.
+The token is a person's own, of `operators.toml`, or the one that all share, of `operator.token`.
 """
 
 import hmac
@@ -21,6 +21,7 @@ from seawall.gateway.auth import ED25519, HMAC, UnsupportedKeyError, read_public
 from seawall.gateway.context import Context
 from seawall.gateway.encode import encode_json
 from seawall.gateway.errors import ApiError
+from seawall.gateway.operators import OPERATORS_FILE, OperatorsFile, Person, Role
 from seawall.gateway.sealing import key_owner, write_private
 from seawall.model.amounts import DecimalPrecisionError, DecimalSyntaxError, parse_decimal
 from seawall.model.commands import (
@@ -46,6 +47,7 @@ TOKEN_FILE = "operator.token"  # noqa: S105  # a file's name, not a token
 HEADER = "x-seawall-operator"
 _LOOPBACK = ("127.0.0.1", "::1", "testclient")
 _SECRET_BYTES = 32
+_READS = ("GET", "HEAD")
 
 OPERATOR_CALLS = (
     ("POST /seawall/v1/operator/users", '{"name"}', "creates a user, or finds it"),
@@ -120,6 +122,7 @@ class Operator:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._token = read_token(context)
+        self._file = OperatorsFile(context.settings.data / OPERATORS_FILE)
 
     def routes(self) -> list[Route]:
         at = "/seawall/v1/operator"
@@ -137,13 +140,13 @@ class Operator:
         ]
 
     def guarded(
-        self, act: Callable[[Request], Awaitable[object]]
+        self, act: Callable[[Request], Awaitable[object]], *, approves: bool = False
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Return a route's endpoint, open to operators only."""
+        """Return a route's endpoint, open to operators only, or only to those who may approve."""
 
         async def answer(request: Request) -> Response:
             try:
-                self._admit(request)
+                self._admit(request, approves=approves)
                 result = await act(request)
             except ApiError as error:
                 return json_response(error.body(), error.status)
@@ -154,13 +157,25 @@ class Operator:
 
         return answer
 
-    def _admit(self, request: Request) -> None:
+    def _admit(self, request: Request, *, approves: bool) -> None:
         client = request.client
         if client is not None and not self._may_operate(client.host, request):
             raise errors.operator_refused()
         given = request.headers.get(HEADER, "")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        people = self._file.look()
+        person = people.holder(given)
+        shared = hmac.compare_digest(given.encode(), self._token.encode())
+        request.state.person = person
+        if person is not None:
+            needed = Role.APPROVER if approves else Role.OPERATOR
+            if request.method in _READS:
+                needed = Role.VIEWER
+            if not person.may(needed):
+                raise errors.role_missing(person.name, needed)
+        elif not shared:
             raise errors.operator_refused()
+        elif approves and not self._file.shared_approves:
+            raise errors.shared_token_approves_nothing(self._file.fault)
 
     def _may_operate(self, host: str, request: Request) -> bool:
         """Whether the call comes from this machine, or from where operators may call from."""
@@ -300,11 +315,22 @@ class Operator:
         """Return the body, or refuse it."""
         body = await read_body(request, self._context.settings.body_bytes_max)
         try:
-            return msgspec.json.decode(body, type=of)
+            wanted = msgspec.json.decode(body, type=of)
         except msgspec.ValidationError as error:
             raise errors.bad(-1130, f"Invalid data sent for a parameter: {error}.") from None
         except msgspec.DecodeError:
             raise errors.bad_json() from None
+        self._check_person(request.state.person, getattr(wanted, "person", None))
+        return wanted
+
+    def _check_person(self, own: Person | None, named: str | None) -> None:
+        """Refuse an act in another's name: in any, with one's own token; else in a listed one."""
+        if named is None:
+            return
+        if own is not None and named != own.name:
+            raise errors.another_person(own.name)
+        if own is None and self._file.look().named(named) is not None:
+            raise errors.person_has_a_token(named)
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 
 from seawall.gateway.app import MASTER_KEY
 from seawall.gateway.operator import TOKEN_FILE
+from seawall.gateway.operators import OPERATORS_FILE
 from seawall.gateway.sealing import write_private
 from seawall.node.statement import STATEMENT_KEY
 
@@ -35,8 +36,9 @@ def make_secrets(folder: Path) -> list[Path]:
 
 
 def share_secrets(source: Path, data: Path) -> None:
-    """Copy them into a node's data directory, over any that are there."""
-    for name in SHARED:
+    """Copy them into a node's data directory, and who operates, over any that are there."""
+    people = (Path(OPERATORS_FILE),) if (source / OPERATORS_FILE).exists() else ()
+    for name in (*SHARED, *people):
         path = data / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, (source / name).read_text("ascii"))
+        write_private(path, (source / name).read_text("utf-8"))
