@@ -14,8 +14,11 @@ from prometheus_client.core import Metric
 from seawall import cli
 from seawall.cli.main import app
 from seawall.cli.output import Exit
+from seawall.core.control.state import ControlState
+from seawall.core.funding_state import FundingState
 from seawall.gateway.metrics import Metrics
 from seawall.model import limits
+from seawall.node.control_metrics import control_families
 from seawall.node.metrics import NodeMetrics
 from seawall.node.store_metrics import store_families
 
@@ -80,6 +83,7 @@ def metric_families() -> list[Metric]:
     node = NodeMetrics()
     node.cell("spot").count("PlaceOrder", "accepted")
     node.more.append(lambda: store_families(None, 0))
+    node.more.append(lambda: control_families(ControlState(), FundingState(), 0))
     registry = CollectorRegistry()
     registry.register(node)
     registry.register(Metrics())

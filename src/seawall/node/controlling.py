@@ -1,9 +1,13 @@
 """A node's part in incident control.  The rule: it carries out and measures; control decides."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from prometheus_client.metrics_core import Metric
 
 from seawall.model.commands import Command
 from seawall.model.events import Event
+from seawall.node.control_metrics import control_families
 from seawall.node.enactor import Proposal, proposals
 from seawall.node.enactor_driver import EnactorDriver, Submit
 from seawall.node.gates_driver import GatesDriver
@@ -19,6 +23,7 @@ class Controlling:
         self._node = node
         self.enactor = EnactorDriver(self._propose, submit, node.leads)
         self.gates = GatesDriver(node)
+        node.metrics.more.append(self._families)
 
     def start(self) -> None:
         if self._node.membership is not None:
@@ -43,3 +48,7 @@ class Controlling:
     def _propose(self) -> list[Proposal]:
         node = self._node
         return proposals(node.control.book, node.spot, node.funding)
+
+    def _families(self) -> Iterator[Metric]:
+        node = self._node
+        return control_families(node.control, node.funding, node.clock.now_ns())
