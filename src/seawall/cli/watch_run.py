@@ -27,6 +27,8 @@ from seawall.watch.probes.candles import Reference
 from seawall.watch.probes.public_api import NoKeyError
 from seawall.watch.probes.public_api import read_key as read_api_key
 from seawall.watch.probes.tls import TlsFiles
+from seawall.watch.report_reader import NoTokenError, ReportReader, read_token
+from seawall.watch.report_store import ReportStore
 from seawall.watch.reporter import Delivery, Reporter
 from seawall.watch.signing import Numbers, SigningError, read_key
 from seawall.watch.venue_looks import VenueWatch
@@ -35,6 +37,7 @@ from seawall.watch.watch_settings import WatchSettings, WatchSettingsError
 from seawall.watch.watcher import WatcherTerms
 
 REDRAW_S: Final = 0.5
+USERS_ADVICE: Final = "Make one with `seawall operators add NAME --role viewer`; chmod 600 it."
 KEY_ADVICE: Final = "Make one with `seawall watch key NAME`, and register its public half."
 
 log = structlog.stdlib.get_logger(__name__)
@@ -138,8 +141,9 @@ async def _compose(plan: WatchPlan, stack: contextlib.AsyncExitStack) -> tuple[P
         timeout_ns=plan.settings.timeout_ms * 1_000_000,
     )  # fmt: skip
     patrol = Patrol(
-        terms, aims.targets, number=numbers.next, send=reporter.put, explaining_by=explaining_by
-    )
+        terms, aims.targets, number=numbers.next, send=reporter.put, explaining_by=explaining_by,
+        users=_users(plan),
+    )  # fmt: skip
     stack.push_async_callback(patrol.close)
     return patrol, reporter
 
@@ -187,6 +191,19 @@ def _explaining(
         return venues.price(plan.settings.symbol)
 
     return found, reference
+
+
+def _users(plan: WatchPlan) -> ReportReader | None:
+    """Return who reads users' reports at every node's gateway, if a token for it is named."""
+    if not plan.settings.users_token:
+        return None
+    try:
+        token = read_token(plan.data / plan.settings.users_token)
+    except NoTokenError as error:
+        raise CliError(f"users_token: {error}", USERS_ADVICE, Exit.USAGE) from None
+    gateways = {node.name: f"http://{node.gateway}" for node in plan.file.topology.node}
+    store = ReportStore(plan.data / "watch" / f"{plan.name}.users.json")
+    return ReportReader(gateways, token, store)
 
 
 def _note() -> Callable[[Delivery], None]:

@@ -36,6 +36,19 @@ class Explaining(Protocol):
         """Leave nothing open."""
 
 
+class Telling(Protocol):
+    """What speaks in signals of its own: `ReportReader`."""
+
+    def signals(self) -> tuple[Signal, ...]:
+        """Return what it has to say now."""
+
+    async def run(self) -> None:
+        """Look for ever."""
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+
+
 class Patrol:
     """Everything of one watcher but its way to the exchange."""
 
@@ -47,6 +60,7 @@ class Patrol:
         number: Callable[[], int],
         send: Callable[[WatchReport], None],
         explaining_by: Sequence[tuple[SignalKind, Explaining]] = (),
+        users: Telling | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -55,6 +69,7 @@ class Patrol:
         self._number = number
         self._send = send
         self._explaining_by = explaining_by
+        self._users = users
         self._wall_ns = wall_ns
         self._now_ns = now_ns
         self._lookings = {target.aim.key: _looking(target, now_ns) for target in targets}
@@ -68,13 +83,16 @@ class Patrol:
                 group.create_task(self._follow(key, looking, place * step_s))
             for kind, each in self._explaining_by:
                 group.create_task(self._again(str(kind), each.run))
-            group.create_task(self._again("feeds and venues", self._explain))
+            if self._users is not None:
+                group.create_task(self._again("users", self._users.run))
+            group.create_task(self._again("feeds, venues and users", self._explain))
             group.create_task(self._rounds())
 
     async def close(self) -> None:
         await asyncio.gather(
             *(looking.close() for looking in self._lookings.values()),
             *(each.close() for _, each in self._explaining_by),
+            *(() if self._users is None else (self._users.close(),)),
             return_exceptions=True,
         )
 
@@ -103,7 +121,8 @@ class Patrol:
             await asyncio.sleep(EXPLAIN_S)
 
     def _explain(self) -> None:
-        found: list[Signal] = []
+        # Users first: should a report grow too long, they are a gate's, and feeds are nobody's.
+        found = [] if self._users is None else list(self._users.signals())
         for kind, each in self._explaining_by:
             found += explaining(kind, each.readings())
         self.watcher.explain(found)

@@ -1,12 +1,14 @@
 """Reads users' reports from all gateways.  The rule: one that does not answer stops no other.
 
-A thin driver of `UserReports`: it asks each gateway for its summary with the operators' token, and
-saves what it knows once a minute and at its end.
+A thin driver of `UserReports`: it asks each gateway for its summary with an operator's token (a
+viewer's is enough), and saves what it knows once a minute and at its end.
 """
 
 import asyncio
+import stat
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -26,6 +28,23 @@ SAVE_S: Final = 60.0
 BYTES_MOST: Final = 4 << 20
 
 _LOG = structlog.stdlib.get_logger(__name__)
+
+
+class NoTokenError(Exception):
+    """There is no token that may be used; the message says why."""
+
+
+def read_token(file: Path) -> str:
+    """Read a token, which nobody but its owner may read; NoTokenError if it is not so."""
+    try:
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise NoTokenError(f"{file} may be read by others: chmod 600 it")
+        token = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoTokenError(f"{file} cannot be read: {error}") from None
+    if not token or not token.isprintable() or " " in token:
+        raise NoTokenError(f"{file} has no token in one line")
+    return token
 
 
 class ReportReader:

@@ -70,6 +70,7 @@ class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     price_field: str = "price"
     price_off: str = "0.02"
     board: str = ""
+    users_token: str = ""
     dns: tuple[DnsSettings, ...] = field(default=())
     rpc: tuple[RpcSettings, ...] = field(default=())
 
