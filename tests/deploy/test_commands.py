@@ -13,11 +13,13 @@ from tests.deploy.tools import DEPLOY, PROVIDERS, ROOT, documents
 from tests.tools import program
 
 from seawall.cli.configuration import load
+from seawall.cli.control import check_runbook
 from seawall.model.topology import split_address
 from seawall.node.topology_file import read_topology
+from seawall.treasury.signer.settings import load_settings
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-TOPOLOGIES = sorted((DEPLOY / "topology").glob("*.toml"))
+TOPOLOGIES = [DEPLOY / "topology" / f"{name}.toml" for name in ("topology", "rehearsal")]
 OPTION = re.compile(r"--([a-z][a-z-]+)")
 
 
@@ -47,11 +49,15 @@ def _commands(of: str) -> dict[str, str]:
     return found
 
 
-def test_nodes_are_started_with_options_that_exist() -> None:
+def _known(command: str) -> set[str]:
     # A test of its own keeps this page what the command line says of itself.
     reference = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
-    section = reference.partition("\n## seawall node\n")[2].partition("\n### ")[0]
-    known = set(OPTION.findall(section))
+    section = reference.partition(f"# seawall {command}\n")[2].partition("\n##")[0]
+    return set(OPTION.findall(section))
+
+
+def test_nodes_are_started_with_options_that_exist() -> None:
+    known = _known("node")
     assert {"topology", "name"} <= known
     commands = _commands("node")
     assert len(commands) == 6
@@ -60,6 +66,25 @@ def test_nodes_are_started_with_options_that_exist() -> None:
         given = set(OPTION.findall(command))
         assert given <= known, where
         assert given == {"topology", "name", "config", "data"}, where
+
+
+@pytest.mark.parametrize(
+    ("of", "verb", "places", "options"),
+    [
+        ("watcher", "watch run", 6, {"topology", "name", "config", "data", "serve"}),
+        ("signer", "signer run", 1, {"keystore", "settings", "socket", "passphrase-file"}),
+        ("status", "status run", 2, {"config"}),
+    ],
+)
+def test_what_stands_beside_nodes_is_started_with_options_that_exist(
+    of: str, verb: str, places: int, options: set[str]
+) -> None:
+    commands = _commands(of)
+    assert len(commands) == places
+    for where, command in commands.items():
+        assert re.search(rf"(^|/seawall ){verb} ", command), where
+        given = set(OPTION.findall(command))
+        assert options <= given <= _known(verb), where
 
 
 def test_etcd_is_started_with_options_that_exist() -> None:
@@ -92,7 +117,7 @@ def test_etcd_is_the_same_wherever_it_really_runs() -> None:
     assert options[0] == options[1] == options[2]
 
 
-@pytest.mark.parametrize("path", [path for path in TOPOLOGIES if path.stem != "node"], ids=str)
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=str)
 def test_topologies_are_whole(path: Path) -> None:
     topology = read_topology(path).topology
     assert [provider.name for provider in topology.provider] == list(PROVIDERS)
@@ -111,6 +136,28 @@ def test_settings_of_nodes_are_settings() -> None:
     assert configuration.node.listen == "0.0.0.0"  # noqa: S104  (what a container listens on)
     assert not configuration.exchange.demo
     assert configuration.log.to == "stderr"
+
+
+def test_a_watcher_that_is_put_into_the_settings_is_believed(tmp_path: Path) -> None:
+    text = (DEPLOY / "topology" / "node.toml").read_text("utf-8")
+    snippet = text.partition("# [[control.watcher]]")
+    told = "[[control.watcher]]" + snippet[2].replace("\n# ", "\n")
+    path = tmp_path / "node.toml"
+    path.write_text(snippet[0] + told.replace("64 hexadecimal digits", "0a" * 32))
+    control = load(path, {}).control
+    assert check_runbook(control.runbook)
+    assert [(each.name, each.provider) for each in control.watcher] == [("amber", "amber")]
+
+
+def test_settings_of_watcher_site_and_signer_are_settings() -> None:
+    watch = load(DEPLOY / "topology" / "watch.toml", {}).watch
+    watch.check(PROVIDERS)
+    assert len(watch.landmarks) == 3
+    status = load(DEPLOY / "status" / "status.toml", {}).status
+    assert len(status.gateways) == 3
+    assert len({target.url.partition(":")[0] for target in status.target}) == 2
+    signer = load_settings(DEPLOY / "signer" / "signer.toml")
+    assert 0 < signer.lease_s <= 5
 
 
 def test_units_are_understood() -> None:

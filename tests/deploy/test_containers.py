@@ -76,7 +76,7 @@ def test_services_have_no_rights_to_spare(path: Path) -> None:
         assert ":" in service["image"], name
         for port in service.get("ports", ()):
             assert port.startswith(("127.0.0.1:", ENVIRONMENT["SEAWALL_ADDRESS"])), name
-        if name.endswith("etcd"):
+        if not name.endswith("node"):  # which has that of the image
             assert service["healthcheck"]["test"], name
 
 
@@ -91,7 +91,8 @@ def test_compose_mounts_what_is_there() -> None:
 
 def test_the_rehearsal_has_all_three_providers() -> None:
     services = _compose(DEPLOY / "compose" / "rehearsal.yaml")["services"]
-    assert set(services) == {f"{name}-{part}" for name in PROVIDERS for part in ("etcd", "node")}
+    parts = ("etcd", "node", "watcher")
+    assert set(services) == {f"{name}-{part}" for name in PROVIDERS for part in parts}
 
 
 def test_the_entrypoint_puts_the_secrets_in_place_and_becomes_seawall(tmp_path: Path) -> None:
@@ -100,6 +101,8 @@ def test_the_entrypoint_puts_the_secrets_in_place_and_becomes_seawall(tmp_path: 
         folder.mkdir()
     (secrets / "master.key").write_text("key")
     (secrets / "operator.token").write_text("token")
+    (secrets / "statement.key").write_text("statement")
+    (secrets / "watcher.key").write_text("watcher")
     fake = programs / "seawall"
     fake.write_text('#!/bin/sh\necho "$@"\n')
     fake.chmod(0o755)
@@ -107,6 +110,7 @@ def test_the_entrypoint_puts_the_secrets_in_place_and_becomes_seawall(tmp_path: 
         "PATH": f"{programs}:{os.environ['PATH']}",
         "SEAWALL_SECRETS": str(secrets),
         "SEAWALL_DATA": str(data),
+        "SEAWALL_WATCHER": "amber",
     }
     entrypoint = DEPLOY / "container" / "entrypoint.sh"
     for _ in range(2):  # also when they are there already
@@ -118,7 +122,12 @@ def test_the_entrypoint_puts_the_secrets_in_place_and_becomes_seawall(tmp_path: 
             text=True,
         )
         assert ran.stdout == "node --name amber\n"
-    for path, content in (("secrets/master.key", "key"), ("operator.token", "token")):
+    for path, content in (
+        ("secrets/master.key", "key"),
+        ("operator.token", "token"),
+        ("secrets/statement.key", "statement"),
+        ("watch/amber.key", "watcher"),
+    ):
         assert (data / path).read_text() == content
         assert stat.S_IMODE((data / path).stat().st_mode) == 0o600
 

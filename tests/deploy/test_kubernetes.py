@@ -41,14 +41,19 @@ def test_objects_fit_the_schemas(rendered: dict[str, list[dict[str, Any]]], prov
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_provider_has_one_member_and_one_node(
+def test_a_provider_has_one_member_one_node_and_one_watcher(
     rendered: dict[str, list[dict[str, Any]]], provider: str
 ) -> None:
     objects = rendered[provider]
     sets, budgets = _of(objects, "StatefulSet"), _of(objects, "PodDisruptionBudget")
-    assert set(sets) == set(budgets) == {"etcd", "node"}
-    for name, each in sets.items():
+    assert set(sets) == {"etcd", "node", "watcher"}
+    assert set(budgets) == {"etcd", "node"}
+    for each in sets.values():
         assert each["spec"]["replicas"] == 1
+        (claim,) = each["spec"]["volumeClaimTemplates"]
+        assert claim["spec"]["storageClassName"]
+    for name in budgets:
+        each = sets[name]
         assert budgets[name]["spec"]["minAvailable"] == 1
         selector = each["spec"]["selector"]["matchLabels"]
         labels = each["spec"]["template"]["metadata"]["labels"]
@@ -56,8 +61,6 @@ def test_a_provider_has_one_member_and_one_node(
         assert budgets[name]["spec"]["selector"]["matchLabels"] == selector
         (apart,) = each["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"].values()
         assert apart[0]["labelSelector"]["matchLabels"].items() <= labels.items()
-        (claim,) = each["spec"]["volumeClaimTemplates"]
-        assert claim["spec"]["storageClassName"]
     (named,) = (
         each["data"]["name"]
         for name, each in _of(objects, "ConfigMap").items()
@@ -109,7 +112,7 @@ def test_services_and_network_policies_meet_the_ports(
 ) -> None:
     objects = rendered[provider]
     ports = {
-        name: {port["name"]: port["containerPort"] for port in container["ports"]}
+        name: {port["name"]: port["containerPort"] for port in container.get("ports", ())}
         for name, each in _of(objects, "StatefulSet").items()
         for container in each["spec"]["template"]["spec"]["containers"]
     }
@@ -125,3 +128,5 @@ def test_services_and_network_policies_meet_the_ports(
             port["port"] for rule in policies[name]["spec"]["ingress"] for port in rule["ports"]
         }
         assert let_in == set(ports[name]), name
+    assert not ports["watcher"]
+    assert "ingress" not in policies["watcher"]["spec"], "nothing comes in"
