@@ -290,7 +290,10 @@ def _ladder(ran: Ran, kind: str, rungs: Iterable[Stage], name: str) -> Promise:
 
 def _plan_problems(plan: Plan, rungs: tuple[Stage, ...]) -> list[str]:
     name = f"plan {plan.plan_id} ({', '.join(plan.services)})"
-    found = [] if plan.status is PlanStatus.DONE else [f"{name} is {plan.status.value}"]
+    found = []
+    if plan.status is not PlanStatus.DONE:
+        waits = [f"{gate.gate}: {gate.value}" for gate in plan.gates if not gate.passed]
+        found.append(f"{name} is {plan.status.value}, for {', '.join(waits) or 'nothing'}")
     climbed = [stage for stage in plan.stages if stage.stage in rungs]
     last = tuple(stage.stage for stage in climbed[-len(rungs) :])
     if last != rungs:
