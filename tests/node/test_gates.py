@@ -10,7 +10,7 @@ from seawall.gateway.budgets import SPAN_NS, Budgets
 from seawall.gateway.metrics import Metrics
 from seawall.model.runbook import GateName
 from seawall.node import gates
-from seawall.node.digests import AHEAD, WAIT_S, DigestRound, Pace
+from seawall.node.digests import AHEAD, AHEAD_S, WAIT_S, DigestRound, Pace
 from seawall.node.gates import Replica
 from seawall.node.statement import (
     JournalLine,
@@ -62,12 +62,26 @@ def test_a_round_takes_answers_to_its_own_question_only() -> None:
 
 def test_a_busy_cell_is_asked_further_ahead() -> None:
     pace = Pace()
-    assert pace.next_sequences({"spot": 10, "control": 5}) == {
+    assert pace.next_sequences({"spot": 10, "control": 5}, 100.0) == {
         "spot": 10 + AHEAD,
         "control": 5 + AHEAD,
     }
-    found = pace.next_sequences({"spot": 5_010, "control": 6})
+    found = pace.next_sequences({"spot": 5_010, "control": 6}, 100.0 + AHEAD_S)
     assert found == {"spot": 10_010 + AHEAD, "control": 7 + AHEAD}
+
+
+def test_what_is_asked_for_comes_before_the_round_ends_however_long_the_last_one_took() -> None:
+    """A round that waited for a node that is gone once made the next ask for what came too late."""
+    pace = Pace()
+    per_s = {"identity": 2, "spot": 40}
+    sequences = dict.fromkeys(per_s, 100)
+    now_s = 100.0
+    for waited_s in (1.0, WAIT_S, WAIT_S, 1.0, WAIT_S):
+        asked = pace.next_sequences(sequences, now_s)
+        for cell, rate in per_s.items():
+            assert (asked[cell] - sequences[cell]) / rate < WAIT_S / 2, cell
+            sequences[cell] += int(rate * waited_s)
+        now_s += waited_s
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -12,7 +12,10 @@ from seawall.node.gates import Replica
 WAIT_S: Final = 8.0
 """How long answers are waited for; a cell without other commands has an entry each second."""
 AHEAD: Final = 3
-"""Entries until the one that is asked for, besides those that came since the last look."""
+"""Entries until the one that is asked for, besides those of AHEAD_S."""
+AHEAD_S: Final = 2.0
+"""So long the question may take to reach every node.  Far below WAIT_S: a round that asks for what
+comes only after its own end would have no answer, and neither would the next, which is as late."""
 
 
 class DigestRound:
@@ -42,16 +45,19 @@ class DigestRound:
 
 
 class Pace:
-    """How far ahead an entry must be so that no node has passed it yet."""
+    """How far ahead an entry must be so that no node has passed it yet, and how near."""
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}
+        self._seen_s = 0.0
 
-    def next_sequences(self, sequences: Mapping[str, int]) -> dict[str, int]:
-        """Return an entry of each cell; to be asked at even intervals."""
+    def next_sequences(self, sequences: Mapping[str, int], now_s: float) -> dict[str, int]:
+        """Return an entry of each cell that is about AHEAD_S away, at the pace since the last."""
+        share = AHEAD_S / max(now_s - self._seen_s, AHEAD_S)
         found = {
-            cell: sequence + AHEAD + sequence - self._seen.get(cell, sequence)
+            cell: sequence + AHEAD + int((sequence - self._seen.get(cell, sequence)) * share)
             for cell, sequence in sequences.items()
         }
         self._seen = dict(sequences)
+        self._seen_s = now_s
         return found

@@ -52,6 +52,10 @@ STATEMENT_IDLE_NS: Final = 3_600_000_000_000
 STATEMENT_FRESH_NS: Final = 60_000_000_000
 COVER_NS: Final = 10_000_000_000
 RECONCILE_S: Final = 15.0
+COMPARE_S: Final = 30.0
+"""What a chain does not answer in this time is asked anew."""
+MEASURE_S: Final = 20.0
+"""So long one look may wait for cells that have no leader; then the next one begins."""
 LOOKS: Final = 5
 """Two cells of a cluster are seen at different moments: only what stays so is a disagreement."""
 BETWEEN_LOOKS_S: Final = 0.2
@@ -127,9 +131,10 @@ class GatesDriver:
             self._busy_s = 0.0
             try:
                 if self._node.leads(CONTROL):
-                    await self._measure()
-            except NodeError as error:
-                _log.warning("readings not told", why=str(error))
+                    async with asyncio.timeout(MEASURE_S):
+                        await self._measure()
+            except (NodeError, TimeoutError) as error:
+                _log.warning("readings not told", why=str(error) or "no answer in time")
             except Exception:  # noqa: BLE001  (a gate without a reading does not pass)
                 _log.exception("gates were not measured")
             running = bool(gates.running_plans(self._node.control.book))
@@ -150,9 +155,10 @@ class GatesDriver:
                 continue
             if self._node.leads(FUNDING):
                 try:
-                    await self.reconcile()
+                    async with asyncio.timeout(COMPARE_S):
+                        await self.reconcile()
                 except Exception as error:  # noqa: BLE001  (whatever a chain does, ask it again)
-                    _log.warning("not reconciled", why=str(error))
+                    _log.warning("not reconciled", why=str(error) or "no answer in time")
 
     def _withdrawals_return(self) -> bool:
         control = self._node.control.book
@@ -243,7 +249,7 @@ class GatesDriver:
         if answered is not None and not answered.over(now_s):
             return None
         sequences = self._pace.next_sequences(
-            {name: driver.head.sequence for name, driver in node.drivers.items()}
+            {name: driver.head.sequence for name, driver in node.drivers.items()}, now_s
         )
         nodes = [node.settings.name, *node.membership.linked]
         self._round = DigestRound(sequences, nodes, now_s)
