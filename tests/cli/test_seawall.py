@@ -274,8 +274,8 @@ def test_people_are_told_the_same_in_two_lines(tmp_path: Path) -> None:
 
 def test_the_version_says_which_core_runs() -> None:
     assert seawall("--version").stdout.strip() in {
-        "seawall 0.3.0 (plain core)",
-        "seawall 0.3.0 (compiled core)",
+        "seawall 0.4.0 (plain core)",
+        "seawall 0.4.0 (compiled core)",
     }
 
 

@@ -70,6 +70,7 @@ def test_what_may_not_be_believed_is_refused(document: StatusDocument, why: str)
     assert kept.document == at(5)
 
 
+@pytest.mark.usefixtures("usual_recursion")
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff", b"[" * 50_000, b'{"exchange": 1}'])
 def test_what_is_no_document_is_refused(body: bytes) -> None:
     with pytest.raises(DocumentError):
