@@ -38,7 +38,7 @@ WELL_S: Final = 3.0
 """How long all is well before the fault, once a first withdrawal was paid."""
 FIRST_S: Final = 120.0
 STOPPED_S: Final = 30.0
-BACK_S: Final = 240.0
+BACK_S: Final = 400.0
 END_S: Final = 10.0
 SETTLED_S: Final = 30.0
 SAVE_S: Final = 0.25
