@@ -137,6 +137,8 @@ async def test_money_moved_at_one_node_is_in_both_wallets_at_another(cluster: Cl
     alice = await fund(amber, "alice")
     for asset in amber.exchange.node.spot.assets.values():
         await act(amber.exchange, ListAsset(asset=asset))
+    nodes = [place.exchange.node for place in cluster.places.values()]
+    await until(lambda: all("USDT" in node.funding.book.assets for node in nodes))
     for number, place in enumerate((blue, coral, amber), start=1):
         move = {"type": "MAIN_FUNDING", "asset": "USDT", "amount": "10"}
         moved = await ask(place, alice, "POST", "/sapi/v1/asset/transfer", **move)

@@ -133,6 +133,9 @@ class _IncidentDrill:
         scenario, world = self.scenario, self.world
         self.progress("all is well", 1, STEPS)
         await self._first_paid()
+        # What a slow start may have closed comes back first.
+        if not await self._seen(_all_open, BACK_S):
+            raise ClusterError("not all services were open before anything was hurt")
         await asyncio.sleep(WELL_S)
         self.hurt_ns, self.hurt_s = time.time_ns(), time.monotonic()
         self._say("fault", await scenario.hurt(world))

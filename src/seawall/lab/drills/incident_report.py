@@ -222,7 +222,7 @@ def _plans(ran: Ran, kind: str) -> list[Plan]:
     return [
         plan
         for plan in ran.record.control.plans.values()
-        if plan.kind == kind and plan.begun_ns >= ran.hurt_ns - NS
+        if plan.kind == kind and any(each.entered_ns >= ran.hurt_ns for each in plan.stages)
     ]
 
 
