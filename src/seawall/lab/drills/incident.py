@@ -78,6 +78,11 @@ class _IncidentDrill:
             if not self.hurt_s:
                 raise DrillError(str(error)) from error
             failure = str(error)
+        except ExceptionGroup as group:
+            first = group.exceptions[0]
+            if not self.hurt_s:
+                raise DrillError(f"it was not well before anything was hurt: {first!r}") from group
+            failure = f"{type(first).__name__}: {first}"
         except (TimeoutError, BrokenError, JournalError, InvariantError) as error:
             if not self.hurt_s:
                 raise DrillError(f"it was not well before anything was hurt: {error!r}") from error
