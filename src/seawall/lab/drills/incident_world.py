@@ -10,8 +10,9 @@ import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from seawall.lab.local_process import LocalProcess
 from seawall.lab.local_state import ClusterError
 from seawall.lab.local_watchers import LocalWatchers
 from seawall.lab.wire import Connection, Key
+from seawall.model.ids import FUNDING
 from seawall.model.posture import Stage
 from seawall.model.topology import CellPlace, Topology, split_address
 from seawall.treasury.signer.command import make_keystore
@@ -262,6 +264,22 @@ class IncidentWorld:
             "person": OPERATORS[0],
         }
         await self.cluster.operator("funding/capital", body)
+        await self._agreed()
+
+    async def _agreed(self) -> None:
+        """Wait until chain and ledger agree, and open what their comparison stopped meanwhile."""
+        row: dict[str, Any] = {}
+        async with asyncio.timeout(READY_S):
+            while not row or Decimal(row["difference"]):
+                await asyncio.sleep(BLOCK_S)
+                leader = await self.cluster.leader(FUNDING)
+                with contextlib.suppress(ClusterError):
+                    found = await self.cluster.operator("funding/reconcile", {}, node=leader)
+                    row = found["listings"][0]
+        if row["withdrawal"]["status"] != "open":
+            body = {"asset": "ETH", "network": "ETH", "service": "withdrawal"}
+            why = {"person": OPERATORS[0], "reason": "the drill's capital is booked"}
+            await self.cluster.operator("funding/resume", body | why)
 
     async def open_account(self, name: str, *, saves: bool) -> Key:
         """Make a user who trades, or one who withdraws."""
